@@ -1,0 +1,297 @@
+"""Every error of the system, as one tree.
+
+::
+
+    MedicalKGError
+    ├── ConfigurationError                 exit code 2
+    │   ├── UsageError                     a wrong argument; lists the valid ones
+    │   └── DagsterPipelineConfigError     file, line, field path, valid values
+    ├── PartUnavailableError               exit code 3
+    │   ├── ModelNotInstalledError         names `medkg models fetch`
+    │   ├── ModelCorruptError              sha256 differs
+    │   └── DagsterResourceUnavailableError
+    │       ├── GpuNotAvailableError       terminal: never retried
+    │       └── StoreUnavailableError      transient: a store cannot be reached or is locked
+    ├── RemoteError                        a source's API or an endpoint
+    │   ├── RateLimitedError               transient; ``retry_after_seconds``
+    │   ├── RemoteUnavailableError         transient: 5xx, connection refused or lost
+    │   ├── RemoteTimeoutError             transient
+    │   ├── RetriesExhaustedError          terminal: the caller's attempts are used up
+    │   ├── RecordNotFoundError
+    │   ├── RequestRejectedError           other 4xx
+    │   ├── UnexpectedContentError         HTML for JSON, wrong shape, short or unordered answers
+    │   ├── ResponseTooLargeError
+    │   ├── AddressRefusedError            redirect to a private or foreign address
+    │   └── GpuOutOfMemoryError            transient
+    ├── PayloadError                       terminal: what came cannot be read
+    │   ├── EmptyPayloadError
+    │   ├── PayloadTooLargeError
+    │   ├── PayloadUnreadableError         permissions, symlink loops, vanished files
+    │   ├── MalformedPayloadError          broken JSON or XML, NUL bytes, wrong encoding
+    │   ├── UnsupportedFormatError         retired or foreign formats
+    │   ├── HostileContentError            entity declarations, nesting bombs
+    │   └── MissingIdentifierError
+    ├── InvalidDocumentError               terminal: ``reasons`` of ir_validation
+    ├── StageError
+    │   ├── StageContractError             a wrong signature or return value
+    │   ├── EmptyOutputError               no chunks from a document that has text
+    │   ├── DagsterStageTimeoutError       transient
+    │   └── DagsterGateConditionError
+    ├── IndexMismatchError                 model or schema differs from what the index holds
+    ├── GraphConstraintError               a write that breaks a graph constraint
+    ├── QueryRefusedError                  a Cypher clause outside the allow-list
+    ├── StorageFullError                   no space or file size limit; what was committed is kept
+    └── LedgerError
+        ├── JobNotFoundError
+        └── InvalidTransitionError
+
+Two mixins decide retry for the whole system: :class:`TransientError` may succeed when tried again, :class:`TerminalError`
+cannot. An error that has neither is treated as terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class TransientError(Exception):
+    """Mixin: the same call may succeed later."""
+
+
+class TerminalError(Exception):
+    """Mixin: the same call will fail again."""
+
+
+def _rebuild(kind: type[MedicalKGError], message: str, remedy: str, subject: dict[str, Any]) -> MedicalKGError:
+    return kind(message, remedy=remedy, **subject)
+
+
+class MedicalKGError(Exception):
+    """What happened, to what (``subject``), and what to do next (``remedy``).
+
+    The subject's items are attributes too: ``error.doc_id``, ``error.endpoint``. ``code`` is stable: documentation, ledger
+    and events use it.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, remedy: str = "", **subject: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        self.subject = subject
+        self.__dict__.update({name: value for name, value in subject.items() if name not in self.__dict__})
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.remedy, self.subject)
+
+    def __getattr__(self, name: str) -> Any:
+        """Subject items that this error does not carry read as None."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return None
+
+
+class ConfigurationError(MedicalKGError, TerminalError):
+    code, exit_code = "configuration_invalid", 2
+
+
+class UsageError(ConfigurationError):
+    code = "wrong_usage"
+
+
+class DagsterPipelineConfigError(ConfigurationError):
+    """An invalid topology or policy file. Subject: ``file``, ``line``, ``field``, ``valid``."""
+
+    code = "pipeline_config_invalid"
+
+
+class PartUnavailableError(MedicalKGError):
+    code, exit_code = "part_unavailable", 3
+
+
+class ModelNotInstalledError(PartUnavailableError, TerminalError):
+    code = "model_not_installed"
+
+
+class ModelCorruptError(PartUnavailableError, TerminalError):
+    code = "model_corrupt"
+
+
+class DagsterResourceUnavailableError(PartUnavailableError):
+    code = "resource_unavailable"
+
+
+class GpuNotAvailableError(DagsterResourceUnavailableError, TerminalError):
+    code = "gpu_unavailable"
+
+
+class StoreUnavailableError(DagsterResourceUnavailableError, TransientError):
+    code = "store_unavailable"
+
+
+class RemoteError(MedicalKGError):
+    """Subject: ``source`` or ``endpoint``, ``url``, ``status``, ``body`` (the start of it)."""
+
+    code = "remote_error"
+
+
+class RateLimitedError(RemoteError, TransientError):
+    """Subject: ``retry_after_seconds`` when the remote said it."""
+
+    code = "rate_limited"
+
+
+class RemoteUnavailableError(RemoteError, TransientError):
+    code = "remote_unavailable"
+
+
+class RemoteTimeoutError(RemoteError, TransientError):
+    code = "remote_timeout"
+
+
+class RetriesExhaustedError(RemoteError, TerminalError):
+    """The attempts of the request's policy are used up. ``__cause__`` and ``last_code`` say what the last one met."""
+
+    code = "retries_exhausted"
+
+
+class RecordNotFoundError(RemoteError, TerminalError):
+    code = "record_not_found"
+
+
+class RequestRejectedError(RemoteError, TerminalError):
+    code = "request_rejected"
+
+
+class UnexpectedContentError(RemoteError, TerminalError):
+    code = "unexpected_content"
+
+
+class ResponseTooLargeError(RemoteError, TerminalError):
+    code = "response_too_large"
+
+
+class AddressRefusedError(RemoteError, TerminalError):
+    code = "address_refused"
+
+
+class GpuOutOfMemoryError(RemoteError, TransientError):
+    code = "gpu_out_of_memory"
+
+
+class PayloadError(MedicalKGError, TerminalError):
+    """Subject: ``path`` or ``source_id``."""
+
+    code = "payload_invalid"
+
+
+class EmptyPayloadError(PayloadError):
+    code = "payload_empty"
+
+
+class PayloadTooLargeError(PayloadError):
+    code = "payload_too_large"
+
+
+class PayloadUnreadableError(PayloadError):
+    code = "payload_unreadable"
+
+
+class MalformedPayloadError(PayloadError):
+    code = "payload_malformed"
+
+
+class UnsupportedFormatError(PayloadError):
+    code = "format_unsupported"
+
+
+class HostileContentError(PayloadError):
+    code = "content_hostile"
+
+
+class MissingIdentifierError(PayloadError):
+    code = "identifier_missing"
+
+
+class InvalidDocumentError(MedicalKGError, TerminalError):
+    """A document that breaks the rules of the IR. Subject: ``doc_id``, ``reasons``."""
+
+    code = "document_invalid"
+
+    def __init__(self, message: str, *, reasons: Sequence[str] = (), remedy: str = "", **subject: Any) -> None:
+        super().__init__(message, remedy=remedy, reasons=tuple(reasons), **subject)
+
+
+class StageError(MedicalKGError):
+    """Subject: ``stage``."""
+
+    code = "stage_failed"
+
+
+class StageContractError(StageError, TerminalError):
+    """Subject: ``implementation``, ``method``, ``expected``."""
+
+    code = "stage_contract_broken"
+
+
+class EmptyOutputError(StageError, TerminalError):
+    code = "output_empty"
+
+
+class DagsterStageTimeoutError(StageError, TransientError):
+    """Subject: ``timeout_seconds``."""
+
+    code = "stage_timeout"
+
+
+class DagsterGateConditionError(StageError, TerminalError):
+    code = "gate_not_met"
+
+
+class IndexMismatchError(MedicalKGError, TerminalError):
+    """Subject: ``expected``, ``found``."""
+
+    code, exit_code = "index_mismatch", 2
+
+
+class GraphConstraintError(MedicalKGError, TerminalError):
+    """Subject: ``violations``."""
+
+    code = "graph_constraint_broken"
+
+
+class QueryRefusedError(MedicalKGError, TerminalError):
+    """Subject: ``clause``, ``valid``."""
+
+    code, exit_code = "query_refused", 2
+
+
+class StorageFullError(MedicalKGError, TerminalError):
+    """Subject: ``path``."""
+
+    code = "storage_full"
+
+
+class LedgerError(MedicalKGError, TerminalError):
+    code = "ledger_error"
+
+
+class JobNotFoundError(LedgerError):
+    code, exit_code = "job_not_found", 2
+
+
+class InvalidTransitionError(LedgerError):
+    """Subject: ``job_id``, ``status``, ``target``, ``valid``."""
+
+    code = "transition_invalid"
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same call may succeed later."""
+    return isinstance(error, TransientError)

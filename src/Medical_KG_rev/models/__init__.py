@@ -1,0 +1,57 @@
+"""What flows through the system: frozen, validated, without I/O."""
+
+from Medical_KG_rev.models.chunks import Chunk, EmbeddingBatch, GraphWriteReceipt, IndexReceipt, Outcome
+from Medical_KG_rev.models.flow import (
+    Adapter,
+    AdapterRequest,
+    Caller,
+    ErrorInfo,
+    ListedRecord,
+    ListingPage,
+    RawPayload,
+    StageContext,
+)
+from Medical_KG_rev.models.knowledge import Claim, Entity, EntityType, Evidence, Mention
+from Medical_KG_rev.models.text import (
+    Annotation,
+    Block,
+    BlockType,
+    BoundingBox,
+    Cell,
+    Document,
+    Section,
+    SectionKind,
+    Span,
+    Table,
+)
+
+__all__ = [
+    "Adapter",
+    "AdapterRequest",
+    "Annotation",
+    "Block",
+    "BlockType",
+    "BoundingBox",
+    "Caller",
+    "Cell",
+    "Chunk",
+    "Claim",
+    "Document",
+    "EmbeddingBatch",
+    "Entity",
+    "EntityType",
+    "ErrorInfo",
+    "Evidence",
+    "GraphWriteReceipt",
+    "IndexReceipt",
+    "ListedRecord",
+    "ListingPage",
+    "Mention",
+    "Outcome",
+    "RawPayload",
+    "Section",
+    "SectionKind",
+    "Span",
+    "StageContext",
+    "Table",
+]

@@ -1,0 +1,120 @@
+"""Chunks and their vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from Medical_KG_rev.errors import InvalidDocumentError
+from Medical_KG_rev.models.text import BoundingBox, SectionKind
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A passage: the range ``start:end`` of its document's canonical text, of which ``text`` is the exact quotation.
+
+    ``chunk_id`` is ``<doc_id>:chunk:<n>``, n from 0. ``n_tokens`` counts the embedding model's own tokens. ``coherence`` is in
+    [0, 1]: the mean cosine of the chunk's sentence vectors to their centroid; ``boundary_depth`` says how clear the break at its
+    end is; ``coherence_method`` names the vectors used.
+    """
+
+    chunk_id: str
+    doc_id: str
+    tenant_id: str
+    source: str
+    title: str
+    text: str
+    start: int
+    end: int
+    section: str = ""
+    section_path: tuple[str, ...] = ()
+    section_kind: SectionKind = SectionKind.BODY
+    block_ids: tuple[str, ...] = ()
+    page: int | None = None
+    bbox: BoundingBox | None = None
+    n_tokens: int = 0
+    coherence: float | None = None
+    coherence_method: str = ""
+    boundary_depth: float | None = None
+    chunker: str = ""
+
+    def __post_init__(self) -> None:
+        if self.end - self.start != len(self.text) or not self.text:
+            raise InvalidDocumentError(
+                f"Chunk {self.chunk_id} quotes {len(self.text)} characters at {self.start}:{self.end}.", doc_id=self.doc_id
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddingBatch:
+    """Chunks with their vectors: row *i* of ``dense`` belongs to ``chunks[i]``.
+
+    ``dense`` is float32 of shape ``(len(chunks), dimension)`` with rows of unit length; never NaN.
+    """
+
+    chunks: tuple[Chunk, ...]
+    dense: NDArray[np.float32]
+    model: str
+    fingerprint: str
+
+    def __post_init__(self) -> None:
+        if self.dense.ndim != 2 or len(self.dense) != len(self.chunks) or self.dense.dtype != np.float32:
+            raise InvalidDocumentError(
+                f"An embedding batch needs a float32 matrix with a row per chunk; got {self.dense.dtype} {self.dense.shape} "
+                f"for {len(self.chunks)} chunks."
+            )
+
+    @property
+    def dimension(self) -> int:
+        return int(self.dense.shape[1])
+
+    def per_document(self) -> Iterator[tuple[str, EmbeddingBatch]]:
+        """The batch cut into one per document, in order; a document's chunks must be adjacent."""
+        start = 0
+        for doc_id, chunks in groupby(self.chunks, key=lambda chunk: chunk.doc_id):
+            own = tuple(chunks)
+            yield doc_id, EmbeddingBatch(own, self.dense[start : start + len(own)], self.model, self.fingerprint)
+            start += len(own)
+
+    @staticmethod
+    def concatenate(batches: Sequence[EmbeddingBatch]) -> EmbeddingBatch:
+        """One batch of many; all must come from one model."""
+        if len({batch.fingerprint for batch in batches}) != 1:
+            raise InvalidDocumentError("Only batches of one and the same model can be joined.")
+        chunks = tuple(chunk for batch in batches for chunk in batch.chunks)
+        return EmbeddingBatch(
+            chunks, np.concatenate([batch.dense for batch in batches]), batches[0].model, batches[0].fingerprint
+        )
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one document in a batched write.
+
+    ``status`` is ``written``, ``unchanged`` or ``failed`` (then with ``code`` and ``message``).
+    """
+
+    status: str
+    count: int = 0
+    code: str = ""
+    message: str = ""
+
+
+class IndexReceipt(msgspec.Struct, frozen=True):
+    """What an index commit made visible. ``generation`` is the catalogue's; 0 when nothing had to be written."""
+
+    generation: int
+    per_document: Mapping[str, Outcome]
+
+    @property
+    def chunks(self) -> int:
+        return sum(outcome.count for outcome in self.per_document.values())
+
+
+class GraphWriteReceipt(msgspec.Struct, frozen=True):
+    nodes: int
+    relationships: int
+    per_document: Mapping[str, Outcome]

@@ -1,0 +1,1 @@
+"""Who moves documents: contracts, topologies, policies, ledger, Dagster."""
