@@ -105,4 +105,7 @@ class Settings(BaseSettings):
         """The folder with ``pipelines/``, ``versions/`` and ``resilience.yaml``."""
         if self.config_dir is not None:
             return self.config_dir / "orchestration" if (self.config_dir / "orchestration").is_dir() else self.config_dir
-        return Path(str(resources.files("Medical_KG_rev") / "config" / "orchestration"))
+        package = Path(str(resources.files("Medical_KG_rev")))
+        installed = package / "config" / "orchestration"
+        # A checkout keeps the files at its top, where they are edited; the wheel carries them inside the package.
+        return installed if installed.is_dir() else package.parents[1] / "config" / "orchestration"

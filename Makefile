@@ -1,0 +1,82 @@
+# The single list of verbs: `make help`. `make demo` and `make test` set everything up by themselves.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+# The first Python that is new enough; choose another with `make PYTHON=/path/to/python …`.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$python" && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+UV := .uv/bin/uv
+WORKERS ?= 2
+
+export PYTHONUTF8 := 1
+export NO_MKDOCS_2_WARNING := 1
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help setup models check test test-all bench docs demo wheel lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+setup: $(VENV)/.ready models ## environment, locked dependencies, models (done by the verbs that need it)
+
+models: $(VENV)/.ready ## brings the models that are missing
+	@$(BIN)/medkg models fetch --quiet
+
+check: $(VENV)/.ready ## style, types, architecture, dependencies, spelling, secrets
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+	$(BIN)/codespell
+	$(BIN)/interrogate --quiet src
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src
+	if git rev-parse --git-dir >/dev/null 2>&1; then $(BIN)/gitleaks git --no-banner --redact --log-level warn .; fi
+	$(BIN)/medkg pipelines schema --check
+
+test: setup ## every test that needs no outside server, with coverage
+	rm -f .coverage .coverage.*
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not service and not bench" --cov --cov-report=term $(TESTS)
+
+test-all: setup ## everything, long parts included
+	rm -f .coverage .coverage.*
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not bench" --cov --cov-report=term --cov-report=html
+
+bench: setup ## measures speed and memory; prints tables
+	$(BIN)/python benchmarks/run.py
+
+docs: $(VENV)/.ready ## builds the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+demo: setup ## ingests the sample corpus, searches it, shows a piece of the graph
+	$(BIN)/medkg demo
+
+wheel: $(VENV)/.ready ## builds the wheel into dist/
+	$(BIN)/hatchling build -t wheel -d dist
+
+lock: $(UV) ## resolves pyproject.toml into requirements*.txt again (UPGRADE=1: newest versions)
+	$(eval LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile --quiet --universal --python-version 3.11 \
+		--no-strip-extras --generate-hashes $(if $(UPGRADE),--upgrade))
+	$(LOCK) --all-extras pyproject.toml -o requirements-dev.txt
+	cp requirements-dev.txt requirements.txt
+	$(subst --upgrade,,$(LOCK)) --extra services --extra pdf --extra ui pyproject.toml -o requirements.txt
+
+clean: ## removes what was built, the environment included; never data
+	rm -rf $(VENV) .uv dist build site htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# uv installs the same locked files as pip does, in seconds instead of a minute. It lives apart from what it installs.
+$(UV): requirements-uv.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or run make PYTHON=/path/to/python." >&2; exit 2; }
+	"$(PYTHON)" -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+	@touch $@
+
+$(VENV)/.ready: requirements-dev.txt pyproject.toml $(UV)
+	@test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" $(VENV)
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
