@@ -75,7 +75,7 @@ $(UV): requirements-uv.txt
 	.uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	@touch $@
 
-$(VENV)/.ready: requirements-dev.txt pyproject.toml $(UV)
+$(VENV)/.ready: requirements-dev.txt pyproject.toml | $(UV)
 	@test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" $(VENV)
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
