@@ -17,6 +17,7 @@
     │   ├── RemoteUnavailableError         transient: 5xx, connection refused or lost
     │   ├── RemoteTimeoutError             transient
     │   ├── RetriesExhaustedError          terminal: the caller's attempts are used up
+    │   ├── CircuitOpenError               terminal: a breaker refuses calls for now
     │   ├── RecordNotFoundError
     │   ├── RequestRejectedError           other 4xx
     │   ├── UnexpectedContentError         HTML for JSON, wrong shape, short or unordered answers
@@ -159,6 +160,12 @@ class RetriesExhaustedError(RemoteError, TerminalError):
     """The attempts of the request's policy are used up. ``__cause__`` and ``last_code`` say what the last one met."""
 
     code = "retries_exhausted"
+
+
+class CircuitOpenError(RemoteError, TerminalError):
+    """A breaker refused the call without making it. Subject: ``policy``, ``retry_after_seconds``."""
+
+    code = "circuit_open"
 
 
 class RecordNotFoundError(RemoteError, TerminalError):
