@@ -1,0 +1,84 @@
+"""Reference lists: every cited work an item of text, with the identifiers that the record gives for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from lxml import etree
+
+from Medical_KG_rev.parsing.builder import DocumentBuilder
+from Medical_KG_rev.parsing.jats.identifiers import normal_doi, normal_pmcid, normal_pmid
+from Medical_KG_rev.parsing.jats.inline import XLINK_HREF, inline_text, listed_text
+
+CITATIONS = frozenset({"element-citation", "mixed-citation", "citation", "nlm-citation"})
+_NOT_LOOSE = frozenset({*CITATIONS, "label", "citation-alternatives"})
+_TITLES = ("article-title", "data-title", "chapter-title", "part-title", "source")
+_BEFORE_PUNCTUATION = re.compile(r"\s+([,.;:)\]])")
+_YEAR = re.compile(r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)")
+
+
+def write_references(builder: DocumentBuilder, references: list[etree._Element]) -> None:
+    """A list block with an item per cited work, each annotated ``cited_work``."""
+    works = [work for reference in references for work in _works(reference)]
+    kept = [(text, attributes) for text, attributes in works if text]
+    for span, (_, attributes) in zip(builder.items([text for text, _ in kept]), kept, strict=True):
+        builder.annotate("cited_work", span, **attributes)
+
+
+def _works(reference: etree._Element) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Text and attributes; the label goes with the first work of a reference, what is no citation with the last."""
+    label = reference.findtext("label") or ""
+    citations = list(reference.iter(*CITATIONS))
+    loose = [child for child in reference if isinstance(child.tag, str) and child.tag not in _NOT_LOOSE]
+    if not citations:
+        yield _tidy(inline_text(reference)), {}
+        return
+    for index, citation in enumerate(citations):
+        parts = [label if index == 0 else "", citation_text(citation)]
+        if index == len(citations) - 1:
+            parts += map(inline_text, loose)
+        yield " ".join(filter(None, parts)), cited_work(citation)
+
+
+def citation_text(citation: etree._Element) -> str:
+    """Mixed citations carry their own punctuation; the parts of others, and their names, are separated by commas."""
+    own = [citation.text, *(child.tail for child in citation)]
+    if citation.tag == "mixed-citation" or any(text and text.strip() for text in own):
+        return _tidy(inline_text(citation))
+    parts = (
+        listed_text(part) if part.tag == "person-group" else inline_text(part) for part in citation if isinstance(part.tag, str)
+    )
+    return _tidy(", ".join(filter(None, parts)))
+
+
+def _part(part: etree._Element) -> str:
+    return listed_text(part) if part.tag == "person-group" else inline_text(part)
+
+
+def cited_work(citation: etree._Element) -> dict[str, Any]:
+    """``doi``, ``pmid``, ``pmcid``, ``title`` and ``year``, as far as they are given."""
+    work: dict[str, Any] = dict(_identifiers(citation))
+    title = next(filter(None, (inline_text(found) for name in _TITLES for found in citation.iter(name))), None)
+    year = _YEAR.search(inline_text(found)) if (found := next(citation.iter("year"), None)) is not None else None
+    return work | {"title": title, "year": int(year.group()) if year else None}
+
+
+def _identifiers(citation: etree._Element) -> Iterator[tuple[str, str]]:
+    found: dict[str, str] = {}
+    for element in citation.iter("pub-id", "object-id", "ext-link", "uri"):
+        value = inline_text(element)
+        kind = element.get("pub-id-type") or element.get("ext-link-type") or ""
+        href = element.get(XLINK_HREF) or value
+        if kind == "doi" or "doi.org/10." in href:
+            found.setdefault("doi", normal_doi(value) or normal_doi(href) or "")
+        elif kind == "pmid":
+            found.setdefault("pmid", normal_pmid(value) or "")
+        elif kind in ("pmcid", "pmc"):
+            found.setdefault("pmcid", normal_pmcid(value) or "")
+    return iter(found.items())
+
+
+def _tidy(text: str) -> str:
+    return _BEFORE_PUNCTUATION.sub(r"\1", text)
