@@ -2,79 +2,99 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
-
-Task = tuple[Callable[[], Any], "queue.SimpleQueue[tuple[Any, BaseException | None]]"]
 
 
 class Deadline:
     """Runs calls on threads that are kept, and stops waiting for one that takes too long.
 
     Python cannot end a thread: a call that is out of time goes on alone, its result is dropped, and a new thread takes the
-    next call. Threads are daemons, so a hung call never keeps the process alive. Any number of threads may call at once. A
-    call costs some 20 µs.
+    next call. Threads are daemons, so a hung call never keeps the process alive. Any number of threads may call at once.
     """
 
     def __init__(self, timeout_seconds: float, *, name: str = "deadline") -> None:
         self._timeout_seconds = timeout_seconds
         self._name = name
-        self._idle: deque[queue.SimpleQueue[Task | None]] = deque()
+        self._idle: deque[_Worker] = deque()
         self._finalizer = weakref.finalize(self, _stop_all, self._idle)
 
     def run(self, function: Callable[[], T]) -> T:
-        """The function's result or error.
+        """The function's result or error. The function sees the caller's context variables.
 
         Raises:
             TimeoutError: it took longer than the limit; it may still be running.
         """
-        inbox = self._idle.pop() if self._idle else self._new_worker()
-        answer: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
-        inbox.put((_with_context(function), answer))
+        worker = self._idle.pop() if self._idle else _Worker(self._name)
         try:
-            result, error = answer.get(timeout=self._timeout_seconds)
-        except BaseException as interruption:  # out of time or Ctrl-C: the thread is left to itself and ends after its call
-            inbox.put(None)
-            if isinstance(interruption, queue.Empty):
-                raise TimeoutError(f"no answer after {self._timeout_seconds:g} s") from None
+            in_time = worker.finish(function, self._timeout_seconds)
+        except BaseException:  # Ctrl-C while waiting
+            worker.stop()
             raise
-        self._idle.append(inbox)
+        if not in_time:
+            worker.stop()
+            raise TimeoutError(f"no answer after {self._timeout_seconds:g} s")
+        result, error = worker.take()
+        self._idle.append(worker)
         if error is not None:
             raise error
-        return result  # type: ignore[no-any-return]
+        return cast("T", result)
 
     def close(self) -> None:
         """Ends the idle threads."""
-        self._finalizer()
-
-    def _new_worker(self) -> queue.SimpleQueue[Task | None]:
-        inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
-        threading.Thread(target=_work, args=(inbox,), name=self._name, daemon=True).start()
-        return inbox
+        _stop_all(self._idle)
 
 
-def _with_context(function: Callable[[], T]) -> Callable[[], T]:
-    context = copy_context()
-    return lambda: context.run(function)
+class _Worker:
+    """A thread that runs one function at a time. Two locks hand over, which is several times faster than queues."""
+
+    def __init__(self, name: str) -> None:
+        self._go, self._done = threading.Lock(), threading.Lock()
+        self._go.acquire()
+        self._done.acquire()
+        self._function: Callable[[], Any] | None = None
+        self._outcome: tuple[Any, BaseException | None] = (None, None)
+        self._stopped = False
+        threading.Thread(target=self._work, name=name, daemon=True).start()
+
+    def finish(self, function: Callable[[], Any], timeout_seconds: float) -> bool:
+        """Starts the function; whether it was done in time."""
+        context = copy_context()
+        self._function = lambda: context.run(function)
+        self._go.release()
+        return self._done.acquire(timeout=timeout_seconds)
+
+    def take(self) -> tuple[Any, BaseException | None]:
+        """What the last function gave. The worker keeps nothing of it alive."""
+        outcome, self._outcome = self._outcome, (None, None)
+        return outcome
+
+    def stop(self) -> None:
+        """Lets the thread end, now if it is idle, else after its function."""
+        self._stopped = True
+        if self._go.locked():
+            self._go.release()
+
+    def _work(self) -> None:
+        while True:
+            self._go.acquire()
+            if self._stopped or self._function is None:
+                return
+            function, self._function = self._function, None
+            try:
+                self._outcome = function(), None
+            except BaseException as error:  # noqa: BLE001 - it is raised in the calling thread
+                self._outcome = None, error
+            del function
+            self._done.release()
 
 
-def _work(inbox: queue.SimpleQueue[Task | None]) -> None:
-    while (task := inbox.get()) is not None:
-        function, answer = task
-        try:
-            answer.put((function(), None))
-        except BaseException as error:  # noqa: BLE001 - it is raised in the calling thread
-            answer.put((None, error))
-        del task, function, answer  # an idle thread keeps nothing alive
-
-
-def _stop_all(idle: deque[queue.SimpleQueue[Task | None]]) -> None:
+def _stop_all(idle: deque[_Worker]) -> None:
     while idle:
-        idle.pop().put(None)
+        idle.pop().stop()

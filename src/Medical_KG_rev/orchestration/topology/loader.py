@@ -133,7 +133,7 @@ def _validated(model: type[M], document: YamlDocument) -> M:
     try:
         return model.model_validate(document.value)
     except ValidationError as error:
-        raise config_error(document, problems_of(error)) from error
+        raise config_error(document, problems_of(error, model)) from error
 
 
 def _unknown(path: Path, what: str, name: str, valid: tuple[str, ...]) -> DagsterPipelineConfigError:

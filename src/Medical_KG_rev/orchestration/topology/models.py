@@ -61,9 +61,11 @@ class GateDefinition(_Config):
     """A halt until the ledger says that something outside has happened."""
 
     name: StageName = Field(description="Unique among the pipeline's gates.")
-    condition: Annotated[tuple[LedgerPredicate, ...], BeforeValidator(_one_or_many), Field(min_length=1)] = Field(
-        description="One predicate or several that all must hold."
-    )
+    condition: Annotated[
+        tuple[LedgerPredicate, ...],
+        Field(min_length=1),
+        BeforeValidator(_one_or_many, json_schema_input_type=LedgerPredicate | tuple[LedgerPredicate, ...]),
+    ] = Field(description="One predicate or several that all must hold.")
     resume_stage: StageName = Field(description="The job goes on from this stage; it and all that depends on it wait.")
     timeout_seconds: float = Field(
         default=86_400.0, ge=1, le=2_592_000, description="A gate that is not met by then fails the job."

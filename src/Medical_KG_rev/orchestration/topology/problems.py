@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ValidationError
 
 from Medical_KG_rev.errors import DagsterPipelineConfigError
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from Medical_KG_rev.orchestration.topology.document import YamlDocument
 
 Location = tuple[str | int, ...]
@@ -43,12 +43,12 @@ class InvalidTopologyError(ValueError):
         self.problems = tuple(problems)
 
 
-def problems_of(error: ValidationError) -> list[Problem]:
-    """Pydantic's findings in our words."""
-    return [problem for item in error.errors(include_url=False) for problem in _problems_of_item(item)]
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """Pydantic's findings on a model, in our words."""
+    return [problem for item in error.errors(include_url=False) for problem in _problems_of_item(item, model)]
 
 
-def _problems_of_item(item: Any) -> Iterator[Problem]:
+def _problems_of_item(item: Any, model: type[BaseModel]) -> Iterator[Problem]:
     location: Location = tuple(part for part in item["loc"] if part != "[key]")
     context = item.get("ctx", {})
     cause = context.get("error")
@@ -58,11 +58,27 @@ def _problems_of_item(item: Any) -> Iterator[Problem]:
     elif item["type"] == "literal_error":
         yield Problem(location, f"{_shown(item['input'])} is unknown", tuple(re.findall(r"'([^']*)'", context["expected"])))
     elif item["type"] == "extra_forbidden":
-        yield Problem(location, "is not a known key")
+        yield Problem(location, "is not a known key", _keys_at(model, location[:-1]))
     elif item["type"] == "missing":
         yield Problem(location, "is missing")
     else:
         yield Problem(location, f"{_shown(item['input'])}: {_in_yaml_words(item['msg'])}{_hint(item)}")
+
+
+def _keys_at(model: type[BaseModel], location: Location) -> tuple[str, ...]:
+    """The keys of the mapping that stands at a location of the model's YAML."""
+    for part in location:
+        field = next((f for name, f in model.model_fields.items() if part in (name, f.alias)), None)
+        if field is not None:  # otherwise a list position or a free key, in which the model stays the same
+            model = next(_models_in(field.annotation), model)
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
 
 
 def _hint(item: Any) -> str:

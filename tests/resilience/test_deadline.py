@@ -1,0 +1,101 @@
+"""The time limit: results, errors, context and threads."""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import threading
+import time
+import weakref
+
+import pytest
+
+from Medical_KG_rev.orchestration.resilience import Deadline
+
+pytestmark = pytest.mark.unit
+
+
+def threads(name: str) -> int:
+    return sum(thread.name == name for thread in threading.enumerate())
+
+
+def wait_until_none(name: str) -> None:
+    end = time.monotonic() + 10
+    while threads(name) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert threads(name) == 0
+
+
+def test_one_thread_serves_many_calls_and_sees_the_context() -> None:
+    tenant = contextvars.ContextVar("tenant", default="none")
+    deadline = Deadline(10, name="d-reuse")
+    idents = set()
+    for number in range(50):
+        tenant.set(str(number))
+        assert deadline.run(tenant.get) == str(number)
+        idents.add(deadline.run(threading.get_ident))
+    assert len(idents) == 1
+    assert threading.get_ident() not in idents
+    deadline.close()
+    wait_until_none("d-reuse")
+
+
+def test_errors_pass_as_they_are() -> None:
+    deadline = Deadline(10)
+    error = KeyError("x")
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(KeyError) as caught:
+        deadline.run(fail)
+    assert caught.value is error
+    assert deadline.run(lambda: 1) == 1
+
+
+def test_a_timed_out_thread_is_replaced_and_ends_after_its_call() -> None:
+    deadline = Deadline(0.05, name="d-late")
+    release = threading.Event()
+    with pytest.raises(TimeoutError):
+        deadline.run(lambda: release.wait(30))
+    assert deadline.run(lambda: "next") == "next"
+    assert threads("d-late") == 2
+    release.set()
+    deadline.close()
+    wait_until_none("d-late")
+
+
+def test_many_threads_at_once_get_their_own_answers() -> None:
+    deadline = Deadline(30, name="d-many")
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        wrong.extend(number for _ in range(200) if deadline.run(lambda: number) != number)
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert wrong == []
+    assert threads("d-many") <= 8
+    deadline.close()
+    wait_until_none("d-many")
+
+
+def test_a_forgotten_deadline_leaves_no_threads_and_keeps_no_results() -> None:
+    class Result:
+        pass
+
+    deadline = Deadline(10, name="d-gone")
+    result = weakref.ref(deadline.run(Result))
+    gc.collect()
+    assert result() is None
+    del deadline
+    gc.collect()
+    wait_until_none("d-gone")
+
+
+def test_a_deadline_may_call_itself() -> None:
+    deadline = Deadline(10)
+    assert deadline.run(lambda: deadline.run(lambda: 3)) == 3
