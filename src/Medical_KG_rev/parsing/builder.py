@@ -118,6 +118,11 @@ class DocumentBuilder:
         self._add_block(BlockType.TABLE, start, label=label, reference=reference, table=grid)
         return Span(start, self._length)
 
+    @property
+    def last_block(self) -> Block:
+        """The block added last in the section that is open; its table knows where each cell stands."""
+        return self._blocks[-1]
+
     def annotate(self, kind: str, span: Span | None, **attributes: Any) -> None:
         """States something about a range; attributes that are None or empty are left out. Without a range, nothing is stated."""
         if span is not None:

@@ -1,0 +1,44 @@
+"""The predicates of claims that records state, each with what it says.
+
+Names are Biolink's (https://w3id.org/biolink, 4.4) where Biolink has one. What it lacks comes from the citation ontology CiTO
+and schema.org; two are this project's own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+STUDIES_CONDITION: Final = "biolink:clinical_trial_conditions"
+TESTS_INTERVENTION: Final = "biolink:clinical_trial_interventions"
+IN_PHASE: Final = "biolink:clinical_trial_phase"
+STUDIED_FOR: Final = "biolink:in_clinical_trials_for"
+HAS_PART: Final = "biolink:has_part"
+HAS_PARTICIPANT: Final = "biolink:has_participant"
+HAS_VALUE: Final = "biolink:has_quantitative_value"
+HAS_TOPIC: Final = "biolink:has_topic"
+HAS_AUTHOR: Final = "biolink:has_author"
+AFFILIATED_WITH: Final = "biolink:affiliation"
+CITES: Final = "cito:cites"
+SPONSORED_BY: Final = "schema:sponsor"
+FUNDED_BY: Final = "schema:funder"
+MEASURES: Final = "medkg:has_outcome"
+REPORTS_EVENT: Final = "medkg:reports_adverse_event"
+
+PREDICATES: Final = {
+    STUDIES_CONDITION: "a study is about this condition",
+    TESTS_INTERVENTION: "a study uses this intervention, as tested or as comparator",
+    IN_PHASE: "a trial is in this phase",
+    STUDIED_FOR: "an intervention was tested in a trial against a condition; says nothing about whether it helps",
+    HAS_PART: "a study has this arm",
+    HAS_PARTICIPANT: "an arm receives this intervention",
+    HAS_VALUE: "an outcome was measured with this value in a group",
+    HAS_TOPIC: "a publication or study is described by this term: topic, MeSH heading or keyword",
+    HAS_AUTHOR: "a publication was written by this person",
+    AFFILIATED_WITH: "a person works at this organization, as a publication states it",
+    CITES: "a publication or study refers to this work",
+    SPONSORED_BY: "a study is run or supported by this organization",
+    FUNDED_BY: "a publication acknowledges this funder",
+    MEASURES: "a study measures this outcome",
+    REPORTS_EVENT: "a study reports participants of a group with this adverse event; says nothing about its cause",
+}
+"""Predicate → what a claim with it says."""
