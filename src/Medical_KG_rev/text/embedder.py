@@ -1,0 +1,75 @@
+"""The embedder: a Haystack component and an embed stage over the same back end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+from haystack import Document as HaystackDocument
+from haystack import component
+
+from Medical_KG_rev.models import Chunk, EmbeddingBatch, StageContext
+from Medical_KG_rev.text.backends import EmbeddingBackend
+from Medical_KG_rev.text.gpu import GpuProbe, GpuSample
+
+__all__ = ["EmbeddingSample", "HaystackEmbedder"]
+
+
+class EmbeddingSample(msgspec.Struct, frozen=True):
+    """One embedding call as metrics see it; ``gpu`` is None where no probe is set."""
+
+    model: str
+    texts: int
+    tokens: int
+    seconds: float
+    gpu: GpuSample | None = None
+
+
+@component
+class HaystackEmbedder:
+    """Gives chunks their vectors.
+
+    Args:
+        backend: the model.
+        gpu: read after each call, for ``record``.
+        record: is told of each call.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        backend: EmbeddingBackend,
+        *,
+        gpu: GpuProbe | None = None,
+        record: Callable[[EmbeddingSample], None] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._backend = backend
+        self._gpu = gpu
+        self._record = record
+        self._clock = clock
+        self.fingerprint = backend.fingerprint
+
+    def execute(self, ctx: StageContext, chunks: list[Chunk]) -> EmbeddingBatch:  # noqa: ARG002 - the stage's signature
+        """One row a chunk, in the order given."""
+        started = self._clock()
+        vectors = self._backend.encode([chunk.text for chunk in chunks])
+        self._tell(len(chunks), sum(chunk.n_tokens for chunk in chunks), self._clock() - started)
+        return EmbeddingBatch(tuple(chunks), vectors, self._backend.name, self._backend.fingerprint)
+
+    @component.output_types(documents=list[HaystackDocument])
+    def run(self, documents: list[HaystackDocument]) -> dict[str, list[HaystackDocument]]:
+        """The documents with their ``embedding``, in the order given."""
+        started = self._clock()
+        vectors = self._backend.encode([document.content or "" for document in documents])
+        tokens = sum(int(document.meta.get("n_tokens", 0)) for document in documents)
+        self._tell(len(documents), tokens, self._clock() - started)
+        rows = vectors.tolist()
+        return {"documents": [replace(document, embedding=row) for document, row in zip(documents, rows, strict=True)]}
+
+    def _tell(self, texts: int, tokens: int, seconds: float) -> None:
+        if self._record is not None:
+            sample = self._gpu.sample() if self._gpu is not None else None
+            self._record(EmbeddingSample(self._backend.name, texts, tokens, seconds, sample))

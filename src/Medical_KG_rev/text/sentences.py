@@ -1,0 +1,47 @@
+"""Cuts text into sentences and lines, verbatim: the pieces joined are the text again."""
+
+from __future__ import annotations
+
+import re
+
+from sentencex import segment
+
+__all__ = ["split_units"]
+
+_LINE = re.compile(r"[^\n]*\n+|[^\n]+")
+_SLICE = re.compile(r".{1,20000}(?:\s+|\Z)|.{20000}", re.DOTALL)
+"""Sentence search is bounded to this many characters at once, so that no input makes it slow."""
+
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(\[])(?:approx|ca|cf|eqs?|etc|ext|figs?|incl|nos?|pp?|refs?|resp|sect|spp?|ssp|subsp|suppl|tabs?|var|viz|vols?|vs)"
+    r"\.\s*\Z",
+    re.IGNORECASE,
+)
+"""Scientific abbreviations after which the segmenter sees a sentence end."""
+
+
+def split_units(text: str) -> list[str]:
+    """Sentences of running text; lines where the text has line breaks; a table row (a line with tabs) stays whole.
+
+    White space after a piece belongs to it, so the pieces joined are ``text``. A module-level function, as
+    Haystack's ``DocumentSplitter(split_by="function")`` needs it to be serialisable.
+    """
+    pieces: list[str] = []
+    for line in _LINE.findall(text):
+        if "\t" in line or len(line) < 40:
+            pieces.append(line)
+        elif len(line) <= 20_000:
+            pieces += _sentences(line)
+        else:
+            pieces += [sentence for part in _SLICE.findall(line) for sentence in _sentences(part)]
+    return pieces
+
+
+def _sentences(line: str) -> list[str]:
+    sentences: list[str] = []
+    for piece in segment("en", line):
+        if sentences and (_ABBREVIATION.search(sentences[-1][-16:]) or piece[:1].islower()):
+            sentences[-1] += piece
+        else:
+            sentences.append(piece)
+    return sentences
