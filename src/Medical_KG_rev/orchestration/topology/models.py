@@ -81,13 +81,13 @@ class PipelineTopologyConfig(_Config):
     )
     name: PipelineName = Field(description="The same as the file's name.")
     description: str = Field(min_length=1, max_length=2000, description="What it is for, for people.")
-    applicable_sources: Annotated[tuple[SourceName, ...], BeforeValidator(_as_tuple), Field(min_length=1)] = Field(
+    applicable_sources: Annotated[tuple[SourceName, ...], Field(min_length=1), BeforeValidator(_as_tuple)] = Field(
         description="Registered sources whose records may go this way."
     )
-    stages: Annotated[tuple[StageDefinition, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=64)] = Field(
+    stages: Annotated[tuple[StageDefinition, ...], Field(min_length=1, max_length=64), BeforeValidator(_as_tuple)] = Field(
         description="In the order in which people think of them; `depends_on` decides the order of execution."
     )
-    gates: Annotated[tuple[GateDefinition, ...], BeforeValidator(_as_tuple), Field(max_length=16)] = Field(
+    gates: Annotated[tuple[GateDefinition, ...], Field(max_length=16), BeforeValidator(_as_tuple)] = Field(
         default=(), description="Where jobs wait for something outside."
     )
 
