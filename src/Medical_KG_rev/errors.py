@@ -11,7 +11,8 @@
     │   ├── ModelCorruptError              sha256 differs
     │   └── DagsterResourceUnavailableError
     │       ├── GpuNotAvailableError       terminal: never retried
-    │       └── StoreUnavailableError      transient: a store cannot be reached or is locked
+    │       ├── StoreUnavailableError      transient: a store cannot be reached or is locked
+    │       └── StoreCorruptError          terminal: a store's file cannot be read
     ├── RemoteError                        a source's API or an endpoint
     │   ├── RateLimitedError               transient; ``retry_after_seconds``
     │   ├── RemoteUnavailableError         transient: 5xx, connection refused or lost
@@ -134,6 +135,12 @@ class GpuNotAvailableError(DagsterResourceUnavailableError, TerminalError):
 
 class StoreUnavailableError(DagsterResourceUnavailableError, TransientError):
     code = "store_unavailable"
+
+
+class StoreCorruptError(DagsterResourceUnavailableError, TerminalError):
+    """Subject: ``path``."""
+
+    code = "store_corrupt"
 
 
 class RemoteError(MedicalKGError):

@@ -1,0 +1,140 @@
+"""A graph database file with one writer and any number of readers that never wait.
+
+LadybugDB lets either one process write a file or several read it. So the file that readers open is never written: a writer
+copies it, changes the copy, and renames the copy over it. A reader that has the old file open keeps it until it is done; a
+writer killed at any moment leaves the published file as it was; its remains are cleared away by the next writer.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from Medical_KG_rev.errors import MedicalKGError, StorageFullError, StoreCorruptError, StoreUnavailableError
+from Medical_KG_rev.graph.session import EngineLimits, GraphSession
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_POLL_SECONDS = 0.01
+
+
+class PublishedGraph:
+    """One tenant's ``graph.lbug`` and the way it is read and replaced."""
+
+    def __init__(self, folder: Path, limits: EngineLimits) -> None:
+        self.path = folder / "graph.lbug"
+        self._next = folder / "graph.next.lbug"
+        self._lock = folder / "write.lock"
+        self._limits = limits
+
+    @property
+    def size_bytes(self) -> int:
+        """0 when nothing was ever published, or the file was emptied."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    @contextmanager
+    def reading(self) -> Iterator[GraphSession | None]:
+        """A session on what is published now; None when nothing is."""
+        if not self.size_bytes:
+            yield None
+            return
+        with self._translated(), GraphSession.open(self.path, self._limits, read_only=True) as session:
+            yield session
+
+    @contextmanager
+    def replacing(self) -> Iterator[GraphSession]:
+        """A session on a private copy, published when the block ends without an error."""
+        with self._translated(), self._locked():
+            self._clear()
+            if self.size_bytes:
+                shutil.copyfile(self.path, self._next)
+            with GraphSession.open(self._next, self._limits, read_only=False) as session:
+                yield session
+                session.rows("CHECKPOINT")
+            self._publish()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock.open("a") as file:
+            deadline = time.monotonic() + self._limits.lock_timeout_seconds
+            while not _try_lock(file.fileno()):
+                if time.monotonic() > deadline:
+                    raise StoreUnavailableError(
+                        f"Another process has been writing {self.path} for {self._limits.lock_timeout_seconds:g} s.",
+                        remedy="Run again when it has finished; `medkg jobs list --status running` shows what it does.",
+                        path=str(self.path),
+                    )
+                time.sleep(_POLL_SECONDS)
+            yield
+
+    def _clear(self) -> None:
+        for remains in self._next.parent.glob(f"{self._next.name}*"):
+            remains.unlink()
+
+    def _publish(self) -> None:
+        _sync(self._next)
+        self._next.replace(self.path)
+        _sync(self.path.parent)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The engine reports everything as RuntimeError; its own words tell a full disk and a broken file apart."""
+        try:
+            yield
+        except MedicalKGError:
+            raise
+        except OSError as error:
+            raise self._os_error(error) from error
+        except RuntimeError as error:
+            raise self._engine_error(error) from error
+
+    def _os_error(self, error: OSError) -> MedicalKGError:
+        if error.errno in _NO_SPACE:
+            return self._full(error)
+        return StoreUnavailableError(
+            f"The graph {self.path} cannot be used: {error.strerror or error}.",
+            remedy="Check that the data folder exists and belongs to this user.",
+            path=str(self.path),
+        )
+
+    def _engine_error(self, error: RuntimeError) -> MedicalKGError:
+        words = str(error)
+        if any(os.strerror(code) in words for code in _NO_SPACE):
+            return self._full(error)
+        return StoreCorruptError(
+            f"The graph {self.path} cannot be read or changed: {words.splitlines()[0] if words else 'unknown reason'}",
+            remedy=f"Move {self.path} away and ingest again: what is not in the graph is written anew.",
+            path=str(self.path),
+        )
+
+    def _full(self, error: Exception) -> StorageFullError:
+        return StorageFullError(
+            f"No room to write {self._next}: {error}. The graph is as it was.",
+            remedy="Free disk space (twice the graph's size is needed) and run again.",
+            path=str(self.path),
+        )
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
