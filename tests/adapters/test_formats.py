@@ -40,6 +40,8 @@ def text_of(content: bytes) -> Sniffed:
         (DOCTYPE + ARTICLE % (b"pmc", b"9990001"), "a.xml", Sniffed("jats-xml", "pmc-fulltext:PMC9990001")),
         (ARTICLE % (b"pmcid", b"PMC9990001"), "a.xml", Sniffed("jats-xml", "pmc-fulltext:PMC9990001")),
         (ARTICLE % (b"doi", b"10.9999/x(1).2"), "a.xml", Sniffed("jats-xml", "local:10.9999-x-1-.2")),
+        (ARTICLE % (b"doi", b"10.9999/a&lt;1&gt;2"), "a.xml", Sniffed("jats-xml", "local:10.9999-a-1-2")),
+        (ARTICLE % (b"pmid", b"123"), "a.xml", Sniffed("jats-xml", "local:PMID-123")),
         (b"Plain words.", "a.md", text_of(b"Plain words.")),
         (b"{not json", "a.txt", text_of(b"{not json")),
         (b"<p align=center> markdown", "a.md", text_of(b"<p align=center> markdown")),
@@ -81,7 +83,7 @@ def test_known_formats(content: bytes, name: str, expected: Sniffed) -> None:
         (b'{"protocolSection":{"identificationModule":{"nctId":"NCT1"}}}', "a.json", errors.MissingIdentifierError, "nctId"),
         (b'{"authorships":[]}', "a.json", errors.MissingIdentifierError, "OpenAlex work"),
         (b'{"text":"t"}', "a.json", errors.MissingIdentifierError, "_id"),
-        (ARTICLE % (b"publisher-id", b"1"), "a.xml", errors.MissingIdentifierError, "neither PMCID nor DOI"),
+        (ARTICLE % (b"publisher-id", b"1"), "a.xml", errors.MissingIdentifierError, "without PMCID, DOI or PMID"),
         (b'<!DOCTYPE a [<!ENTITY x "y">]><article/>', "a.xml", errors.HostileContentError, "entities"),
         (
             b'<!DOCTYPE a [<!-- ] --><!ENTITY x SYSTEM "file:///etc/passwd">]><article/>',

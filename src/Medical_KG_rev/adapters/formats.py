@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import unescape
 from pathlib import PurePath
 from typing import Any
 
@@ -32,6 +33,8 @@ SUPPORTED = (
 XML_HEAD_BYTES = 256 * 1024
 """An article's identifiers stand in its front matter, far above this; a prolog that is longer is refused."""
 
+MAX_ID_LENGTH = 200
+
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _SPACE = b" \t\r\n"
@@ -42,6 +45,9 @@ _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _ARTICLE_ID = re.compile(
     rb"<article-id\s[^>]{0,200}?pub-id-type\s*=\s*[\"']([\w-]{1,40})[\"'][^>]{0,200}>([^<]{1,500})</article-id"
 )
+_PMCID = re.compile(r"(?:PMC)?\s*([0-9]{1,12})(?:\.[0-9]+)?", re.IGNORECASE)
+_PMID = re.compile(r"[0-9]{1,12}")
+_DOI = re.compile(r"10\.\d{4,9}/\S+")
 _NCT = re.compile(r"NCT\d{8}")
 _OPENALEX = re.compile(r"https?://(?:api\.)?openalex\.org/(?:works/)?([A-Z]\d+)")
 _FOREIGN_ROOTS = {
@@ -324,13 +330,20 @@ def _doctype_end(head: bytes, at: int, name: str) -> int:
 
 
 def _article_doc_id(article: bytes, name: str) -> str:
+    """The same id that the parser gives: the PMCID, else the first DOI as it is spelt, else the PMID."""
     front = article.partition(b"</article-meta>")[0].partition(b"<body")[0]
-    ids: dict[str, str] = {}
+    ids: dict[str, list[str]] = {}
     for kind, value in _ARTICLE_ID.findall(_COMMENT.sub(b"", front)):
-        ids.setdefault(kind.decode("ascii"), value.decode("utf-8", "replace").strip())
-    pmcid = (ids.get("pmc") or ids.get("pmcid") or "").upper().removeprefix("PMC")
-    if pmcid.isascii() and pmcid.isdigit():
-        return f"pmc-fulltext:PMC{pmcid}"
-    if doi := ids.get("doi"):
-        return f"local:{_UNSAFE.sub('-', doi)}"
-    raise MissingIdentifierError(f"{name} is a JATS article with neither PMCID nor DOI.", path=name)
+        text = " ".join(unescape(value.decode("utf-8", "replace")).split())
+        ids.setdefault(kind.decode("ascii"), []).append(text)
+    for text in [*ids.get("pmc", []), *ids.get("pmcid", [])]:
+        if pmcid := _PMCID.fullmatch(text):
+            return f"pmc-fulltext:PMC{pmcid[1]}"
+    dois = ids.get("doi", [])
+    if any(map(_DOI.search, dois)):
+        doi = _DOI.search(dois[0])
+        return f"local:{_UNSAFE.sub('-', doi[0] if doi else dois[0])[:MAX_ID_LENGTH]}"
+    for text in ids.get("pmid", []):
+        if _PMID.fullmatch(text):
+            return f"local:PMID-{text}"
+    raise MissingIdentifierError(f"{name} is a JATS article without PMCID, DOI or PMID.", path=name)
