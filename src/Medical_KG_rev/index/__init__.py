@@ -1,0 +1,32 @@
+"""The hybrid index: catalogue, lexical and vector stores, writer, retriever and the measures of retrieval quality."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from Medical_KG_rev.index.analysis import Analyser
+    from Medical_KG_rev.index.haystack import HaystackRetriever
+    from Medical_KG_rev.index.results import Hit, LegReport, SearchResult
+    from Medical_KG_rev.index.retriever import Retriever
+    from Medical_KG_rev.index.writer import HaystackIndexWriter
+
+_HOMES = {
+    "Analyser": "analysis",
+    "HaystackIndexWriter": "writer",
+    "HaystackRetriever": "haystack",
+    "Hit": "results",
+    "LegReport": "results",
+    "Retriever": "retriever",
+    "SearchResult": "results",
+}
+
+__all__ = ["Analyser", "HaystackIndexWriter", "HaystackRetriever", "Hit", "LegReport", "Retriever", "SearchResult"]
+
+
+def __getattr__(name: str) -> Any:
+    """Heavy libraries come in with the first use of what needs them."""
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,134 @@
+"""The embedded lexical store: tantivy, fed with our own tokens."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from Medical_KG_rev.errors import StorageFullError, StoreUnavailableError
+from Medical_KG_rev.index.ports import Scored
+
+if TYPE_CHECKING:
+    import tantivy
+
+_WRITER_HEAP_BYTES = 64 * 1024 * 1024
+_MAX_QUERY_TERMS = 512
+
+
+def _schema() -> tantivy.Schema:
+    """Signed integers throughout: an int given to an unsigned field kills tantivy's writer thread."""
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field("tokens", tokenizer_name="whitespace", index_option="freq")
+    builder.add_integer_field("vid", indexed=True, fast=True)
+    builder.add_integer_field("generation", indexed=True)
+    return builder.build()
+
+
+class TantivyStore:
+    """Lexicons as folders under one root. No text is stored in them, only postings without positions."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def writer(self, name: str) -> TantivyWriter:
+        return TantivyWriter(self._root / name)
+
+    def reader(self, name: str) -> TantivyReader:
+        return TantivyReader(self._root / name)
+
+    def drop(self, name: str) -> None:
+        shutil.rmtree(self._root / name, ignore_errors=True)
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self._root.iterdir()) if self._root.is_dir() else []
+
+
+class TantivyWriter:
+    """One thread, so that a commit makes one segment and the order of rows is that in which they came."""
+
+    def __init__(self, folder: Path) -> None:
+        import tantivy
+
+        self._folder = folder
+        self._new_document: Callable[[], tantivy.Document] = tantivy.Document
+        with _translated(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._writer = tantivy.Index(_schema(), path=str(folder)).writer(_WRITER_HEAP_BYTES, 1)
+
+    def add(self, generation: int, rows: Iterable[tuple[int, str]]) -> None:
+        with _translated(self._folder):
+            for vid, tokens in rows:
+                document = self._new_document()
+                document.add_text("tokens", tokens)
+                document.add_integer("vid", vid)
+                document.add_integer("generation", generation)
+                self._writer.add_document(document)
+
+    def remove(self, vids: Iterable[int]) -> None:
+        with _translated(self._folder):
+            for vid in vids:
+                self._writer.delete_documents_by_term("vid", vid)
+
+    def remove_generation(self, generation: int) -> None:
+        with _translated(self._folder):
+            self._writer.delete_documents_by_term("generation", generation)
+
+    def commit(self) -> None:
+        with _translated(self._folder):
+            self._writer.commit()
+
+    def close(self) -> None:
+        with _translated(self._folder):
+            self._writer.wait_merging_threads()
+
+
+class TantivyReader:
+    """One searcher: it goes on seeing what it saw, whatever is written later."""
+
+    def __init__(self, folder: Path) -> None:
+        import tantivy
+
+        self._query = tantivy.Query
+        self._should = tantivy.Occur.Should
+        with _translated(folder):
+            index = tantivy.Index.open(str(folder))
+            self._schema = index.schema
+            self._searcher = index.searcher()
+
+    def search(self, tokens: Sequence[str], limit: int) -> Scored:
+        if not tokens:
+            return []
+        hits = self._searcher.search(self._disjunction(tokens), limit, count=False).hits
+        vids = self._searcher.fast_field_values("vid", [address for _, address in hits])
+        scored = [(int(vid), float(score)) for vid, (score, _) in zip(vids, hits, strict=True) if vid is not None]
+        return sorted(scored, key=lambda hit: (-hit[1], hit[0]))
+
+    def _disjunction(self, tokens: Sequence[str]) -> tantivy.Query:
+        """A token that the query repeats counts as often as it occurs."""
+        clauses = []
+        for token, count in list(Counter(tokens).items())[:_MAX_QUERY_TERMS]:
+            term = self._query.term_query(self._schema, "tokens", token, index_option="freq")
+            clauses.append((self._should, term if count == 1 else self._query.boost_query(term, float(count))))
+        return self._query.boolean_query(clauses)
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    """Tantivy reports every failure as ValueError; a full disk kills its writer thread, with no more said than that."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        text = str(error)
+        if any(sign in text for sign in ("os error 28", "os error 27", "os error 122", "writer was killed", "worker")):
+            raise StorageFullError(
+                f"The lexical index {folder} cannot be written: {text}.",
+                remedy="Free space and run the same command again; what was committed is kept.",
+                path=str(folder),
+            ) from error
+        raise StoreUnavailableError(f"The lexical index {folder} failed: {text}.", path=str(folder)) from error

@@ -1,0 +1,187 @@
+"""The index stage: makes documents searchable, all of a batch at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+
+from Medical_KG_rev.errors import IndexMismatchError, InvalidDocumentError, StageContractError
+from Medical_KG_rev.index.analysis import Analyser
+from Medical_KG_rev.index.catalogue import Catalogue, StoredDocument
+from Medical_KG_rev.index.tenant import Change, NewDocument, Paths, TenantIndex, open_for_writing, tenant_folder
+from Medical_KG_rev.models import Chunk, EmbeddingBatch, IndexReceipt, Outcome, StageContext
+
+_NORM_TOLERANCE = 1e-2
+
+
+class HaystackIndexWriter:
+    """Writes chunks and vectors to the embedded index under ``root``, one folder per tenant.
+
+    Satisfies the IndexStage contract. Holds nothing open between calls; several writers, in one process or many, take turns
+    by a lock per tenant.
+
+    Args:
+        root: the folder of all tenants' indexes.
+        lock_timeout_seconds: how long to wait for another writer of the same tenant.
+        step: is told each step of the protocol by name; a test stops the process there.
+    """
+
+    fingerprint = f"index/1;{Analyser.fingerprint}"
+
+    def __init__(self, root: Path, *, lock_timeout_seconds: float = 60.0, step: Callable[[str], None] = lambda _: None) -> None:
+        self._root = root
+        self._timeout = lock_timeout_seconds
+        self._step = step
+        self._analyser = Analyser()
+
+    def execute(self, ctx: StageContext, batch: EmbeddingBatch) -> IndexReceipt:
+        """Replaces the documents of ``ctx.documents`` by what ``batch`` holds of them; all become visible together.
+
+        A document without chunks in the batch ends with none. One that is live with the same version, chunks and vectors
+        is left alone (``unchanged``).
+
+        Raises:
+            StageContractError: chunks of other documents or another tenant, or a document without a version.
+            InvalidDocumentError: a chunk id occurs twice, or a vector is neither zero nor of unit length.
+            IndexMismatchError: the index was made with another model or analyser.
+            StorageFullError: nothing of the batch became visible; what was committed before is kept.
+            StoreUnavailableError: another writer held the lock for too long.
+        """
+        documents = ctx.documents or ((ctx.doc_id,) if ctx.doc_id else ())
+        _check(ctx, documents, batch)
+        rows = _rows_by_document(batch)
+        wanted = [_new_document(ctx, doc_id, batch, rows.get(doc_id, [])) for doc_id in dict.fromkeys(documents)]
+        with self._locked(ctx.tenant_id) as index:
+            stored = index.catalogue.documents(document.doc_id for document in wanted)
+            changed = [document for document in wanted if not _is_live(document, stored.get(document.doc_id))]
+            meta = _reconciled_meta(index.catalogue, ctx.tenant_id, batch, self._analyser.fingerprint)
+            order = [row for document in changed for row in rows.get(document.doc_id, [])]
+            change = Change(documents=changed, vectors=batch.dense[order], meta=meta)
+            generation = index.apply(change) if changed else 0
+        return IndexReceipt(generation, _outcomes(wanted, {document.doc_id for document in changed}))
+
+    def live_versions(self, tenant_id: str, doc_ids: Iterable[str]) -> dict[str, str]:
+        """The version of each document that can be found right now; the others are absent. Takes no lock."""
+        path = self._paths(tenant_id).catalogue
+        if not path.exists():
+            return {}
+        catalogue = Catalogue(path, read_only=True)
+        try:
+            return catalogue.versions(doc_ids)
+        finally:
+            catalogue.close()
+
+    def delete(self, tenant_id: str, doc_id: str) -> int:
+        """Removes a document and answers how many chunks it had; 0 also where there was none.
+
+        At return its text is overwritten in the catalogue, the segments that held its vectors are rewritten without them,
+        and its rows are deleted in the lexicon. Tantivy goes on holding the postings (which terms occurred, without order or
+        text) of a deleted row until it merges that segment; :meth:`compact` removes them at once.
+        """
+        if not self._paths(tenant_id).catalogue.exists():
+            return 0
+        with self._locked(tenant_id) as index:
+            stored = index.catalogue.documents([doc_id]).get(doc_id)
+            if stored is None:
+                return 0
+            index.apply(Change(removed=(doc_id,), purge=True))
+            index.catalogue.truncate_log()
+        return stored.chunks
+
+    def compact(self, tenant_id: str) -> None:
+        """Rewrites the lexicon and all segments with live rows only; nothing deleted is left in any file."""
+        if not self._paths(tenant_id).catalogue.exists():
+            return
+        with self._locked(tenant_id) as index:
+            index.apply(Change(compact=True))
+            index.catalogue.truncate_log()
+
+    def _paths(self, tenant_id: str) -> Paths:
+        return Paths(tenant_folder(self._root, tenant_id))
+
+    def _locked(self, tenant_id: str) -> AbstractContextManager[TenantIndex]:
+        return open_for_writing(self._root, tenant_id, self._analyser, timeout_seconds=self._timeout, step=self._step)
+
+
+def _check(ctx: StageContext, documents: Sequence[str], batch: EmbeddingBatch) -> None:
+    known = set(documents)
+    for chunk in batch.chunks:
+        if chunk.tenant_id != ctx.tenant_id:
+            raise _broken(f"Chunk {chunk.chunk_id} belongs to tenant {chunk.tenant_id!r}, the call to {ctx.tenant_id!r}.")
+        if chunk.doc_id not in known:
+            raise _broken(f"Chunk {chunk.chunk_id} is of document {chunk.doc_id}, which the call does not list.")
+        if not chunk.text:
+            raise InvalidDocumentError(f"Chunk {chunk.chunk_id} has no text.", doc_id=chunk.doc_id)
+    for doc_id in documents:
+        if not ctx.versions.get(doc_id):
+            raise _broken(f"The call gives no version for document {doc_id}.")
+    if len({chunk.chunk_id for chunk in batch.chunks}) != len(batch.chunks):
+        raise InvalidDocumentError("A chunk id occurs twice in one batch.", doc_id=ctx.doc_id)
+    norms = np.linalg.norm(batch.dense, axis=1)
+    # A text in which the model knows no word has the zero vector: found by no query, and no error.
+    faults = np.flatnonzero(~((np.abs(norms - 1) <= _NORM_TOLERANCE) | (norms == 0)))
+    if faults.size:
+        chunk = batch.chunks[int(faults[0])]
+        raise InvalidDocumentError(
+            f"The vector of chunk {chunk.chunk_id} must be zero or of unit length, and finite (norm {norms[faults[0]]:.3g}).",
+            doc_id=chunk.doc_id,
+        )
+
+
+def _broken(message: str) -> StageContractError:
+    return StageContractError(message, stage="index", implementation=HaystackIndexWriter.__name__, method="execute")
+
+
+def _rows_by_document(batch: EmbeddingBatch) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = {}
+    for row, chunk in enumerate(batch.chunks):
+        rows.setdefault(chunk.doc_id, []).append(row)
+    return rows
+
+
+def _new_document(ctx: StageContext, doc_id: str, batch: EmbeddingBatch, rows: list[int]) -> NewDocument:
+    chunks = tuple(batch.chunks[row] for row in rows)
+    return NewDocument(doc_id, ctx.versions[doc_id], _digest(chunks, batch, rows), chunks)
+
+
+def _digest(chunks: Sequence[Chunk], batch: EmbeddingBatch, rows: list[int]) -> bytes:
+    """Of what would be stored, so that a resubmission is told from a change even under the same version."""
+    hashed = hashlib.sha256(batch.fingerprint.encode())
+    for chunk in chunks:
+        hashed.update(f"\0{chunk.chunk_id}\0{chunk.start}\0{chunk.text}".encode("utf-8", "surrogatepass"))
+    hashed.update(np.ascontiguousarray(batch.dense[rows]).tobytes())
+    return hashed.digest()
+
+
+def _is_live(document: NewDocument, stored: StoredDocument | None) -> bool:
+    return stored is not None and (stored.version, stored.digest) == (document.version, document.digest)
+
+
+def _reconciled_meta(catalogue: Catalogue, tenant_id: str, batch: EmbeddingBatch, analyser: str) -> dict[str, str]:
+    """What is to be recorded of model and analyser; an index that holds chunks keeps those that it was made with."""
+    found = catalogue.meta()
+    wanted = {"tenant": tenant_id, "analyser": analyser}
+    if batch.chunks or "fingerprint" not in found:
+        wanted |= {"model": batch.model, "fingerprint": batch.fingerprint, "dimension": str(batch.dimension)}
+    differing = [key for key, value in wanted.items() if key in found and found[key] != value]
+    if differing and catalogue.counts()[1]:
+        key = differing[0]
+        raise IndexMismatchError(
+            f"The index of tenant {tenant_id!r} was made with {key} {found[key]!r}; this batch has {wanted[key]!r}.",
+            remedy=f"Use the model {found.get('model', '')!r} again, or delete the tenant's documents (or use another data "
+            "folder) and ingest again with the new one.",
+            expected=found[key],
+            found=wanted[key],
+        )
+    return wanted
+
+
+def _outcomes(wanted: Sequence[NewDocument], changed: set[str]) -> Mapping[str, Outcome]:
+    return {
+        document.doc_id: Outcome("written" if document.doc_id in changed else "unchanged", len(document.chunks))
+        for document in wanted
+    }
