@@ -10,10 +10,11 @@ from Medical_KG_rev.models import EntityType
 
 _WORD = re.compile(r"[^\W_]+")
 _ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
-_OPENALEX = re.compile(r"[AFITW]\d+")
+_OPENALEX = re.compile(r"[ACFITW]\d{1,15}")
 _MESH = re.compile(r"[CDQ]\d{6,9}")
-_PMCID = re.compile(r"PMC\d+")
-_DOI = re.compile(r"10\.\d{4,9}/\S+")
+_PMCID = re.compile(r"PMC\d{1,12}")
+_PMID = re.compile(r"[0-9]{1,12}")
+_DOI = re.compile(r"10\.\d{4,9}/\S{1,400}")
 _ROR = re.compile(r"0[a-z0-9]{8}")
 
 
@@ -73,7 +74,7 @@ def ror_id(value: Any) -> str | None:
 
 def pmid_id(value: Any) -> str | None:
     tail = _last(str(value)) if value else ""
-    return f"PMID:{tail}" if tail.isascii() and tail.isdecimal() else None
+    return f"PMID:{tail}" if _PMID.fullmatch(tail) else None
 
 
 def pmcid_id(value: Any) -> str | None:

@@ -1,7 +1,7 @@
 """The predicates of claims that records state, each with what it says.
 
-Names are Biolink's (https://w3id.org/biolink, 4.4) where Biolink has one. What it lacks comes from the citation ontology CiTO
-and schema.org; two are this project's own.
+Names are Biolink's (https://w3id.org/biolink, 4.4: predicates and, for trials, node properties) where Biolink has one that says
+no more than the record does. The rest are this project's own, with the prefix ``MK``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ HAS_VALUE: Final = "biolink:has_quantitative_value"
 HAS_TOPIC: Final = "biolink:has_topic"
 HAS_AUTHOR: Final = "biolink:has_author"
 AFFILIATED_WITH: Final = "biolink:affiliation"
-CITES: Final = "cito:cites"
-SPONSORED_BY: Final = "schema:sponsor"
-FUNDED_BY: Final = "schema:funder"
-MEASURES: Final = "medkg:has_outcome"
-REPORTS_EVENT: Final = "medkg:reports_adverse_event"
+CITES: Final = "MK:cites"
+SPONSORED_BY: Final = "MK:sponsored_by"
+FUNDED_BY: Final = "MK:funded_by"
+MEASURES: Final = "MK:has_outcome"
+REPORTS_EVENT: Final = "MK:reports_adverse_event"
 
 PREDICATES: Final = {
     STUDIES_CONDITION: "a study is about this condition",

@@ -10,6 +10,9 @@ from Medical_KG_rev.extraction.names import doi_id, mesh_curie, openalex_id, orc
 from Medical_KG_rev.extraction.statements import Statements
 from Medical_KG_rev.models import Annotation, EntityType, Span
 
+_AFFILIATION_REACH = 50_000
+"""How many characters after an author's name the affiliation is looked for: author lists are long, texts are longer."""
+
 Reader = Callable[[Statements, Annotation], None]
 
 
@@ -41,7 +44,7 @@ def _affiliation(say: Statements, author: Annotation, person: str, stated: Mappi
         return
     known = [ror_id(stated.get("ror")), openalex_id(stated.get("openalex_id"))]
     organization = next(filter(None, known), None) or own_id(EntityType.ORGANIZATION, name)
-    start = say.document.text.find(name, author.end)
+    start = say.document.text.find(name, author.end, author.end + _AFFILIATION_REACH)
     mentions = [Span(start, start + len(name))] if start >= 0 else []
     say.entity(organization, EntityType.ORGANIZATION, name, *mentions, xrefs=known, country=stated.get("country"))
     say.claim(person, p.AFFILIATED_WITH, organization, author, *mentions)

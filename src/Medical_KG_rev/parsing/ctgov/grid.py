@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from Medical_KG_rev.errors import HostileContentError
 from Medical_KG_rev.models import Span
 from Medical_KG_rev.parsing.builder import CellText, DocumentBuilder
 from Medical_KG_rev.parsing.ctgov.markup import unescape
 from Medical_KG_rev.parsing.ctgov.results_schema import Group
 from Medical_KG_rev.parsing.phrase import Phrase, listing
+
+_ALWAYS_ALLOWED_CELLS = 20_000
+_LEAST_FILLED = 20
+"""Of larger tables at least one cell in so many holds a value."""
 
 Statement = tuple[str, Mapping[str, Any]]
 """What a cell states: annotation kind and attributes."""
@@ -47,6 +52,7 @@ class Grid:
         if not self._rows:
             builder.block(caption)
             return
+        self._refuse_padding()
         ids = list(self._titles)
         rows = [[CellText(text, header=True) for text in (*self._leading, *self._titles.values())]]
         for leading, values in self._rows:
@@ -54,6 +60,16 @@ class Grid:
             rows.append([CellText(text, header=True) for text in leading] + [CellText(text) for text in texts])
         if builder.table(rows, caption=caption) is not None:
             self._annotate(builder, ids)
+
+    def _refuse_padding(self) -> None:
+        """A small record could ask for a huge, nearly empty table: every group times every row."""
+        cells = len(self._titles) * len(self._rows)
+        filled = sum(len(values) for _, values in self._rows)
+        if cells > _ALWAYS_ALLOWED_CELLS and filled * _LEAST_FILLED < cells:
+            raise HostileContentError(
+                f"A results table of {len(self._rows)} rows and {len(self._titles)} groups states only {filled} values.",
+                remedy="Check the record: groups and rows of a table belong together.",
+            )
 
     def _annotate(self, builder: DocumentBuilder, ids: Sequence[str]) -> None:
         table = builder.last_block.table

@@ -26,6 +26,9 @@ from Medical_KG_rev.parsing.ctgov.results_schema import (
 )
 from Medical_KG_rev.parsing.phrase import Phrase, facts, paragraph
 
+_MILESTONES = {"STARTED": "Started", "COMPLETED": "Completed", "NOT COMPLETED": "Not completed"}
+"""The registry's own milestones; the others are named by the sponsor."""
+
 
 def participant_flow(builder: DocumentBuilder, module: ParticipantFlowModule) -> None:
     with builder.section("Participant flow"):
@@ -40,7 +43,7 @@ def participant_flow(builder: DocumentBuilder, module: ParticipantFlowModule) ->
 def _period(builder: DocumentBuilder, groups: Sequence[Group], period: Period) -> None:
     grid = Grid(groups, "Milestone")
     for milestone in period.milestones:
-        _counts(grid, readable(milestone.type), milestone.comment, milestone.achievements)
+        _counts(grid, _MILESTONES.get(milestone.type, milestone.type), milestone.comment, milestone.achievements)
     for withdrawal in period.drop_withdraws:
         _counts(grid, f"Reason not completed: {withdrawal.type}", withdrawal.comment, withdrawal.reasons)
     grid.add_to(builder, f"Participant flow: {unescape(period.title)}")
@@ -117,6 +120,8 @@ def _measure_table(
     for measured in measure.classes:
         class_title = unescape(measured.title)
         _denominators(grid, class_title, measured.denoms)
+        if not measured.categories and class_title:
+            grid.row(class_title)
         for category in measured.categories:
             name = "; ".join(part for part in (class_title, unescape(category.title)) if part)
             row = grid.row(name or unescape(measure.title))
