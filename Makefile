@@ -34,7 +34,6 @@ check: $(VENV)/.ready ## style, types, architecture, dependencies, spelling, sec
 	$(BIN)/deptry src
 	$(BIN)/codespell
 	$(BIN)/interrogate --quiet src
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml src
 	if git rev-parse --git-dir >/dev/null 2>&1; then $(BIN)/gitleaks git --no-banner --redact --log-level warn .; fi
 	$(BIN)/medkg pipelines schema --check
 
