@@ -11,12 +11,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := .uv/bin/uv
 WORKERS ?= 2
+GENERATED := tests/topology/test_configuration_documents.py
 
 export PYTHONUTF8 := 1
 export NO_MKDOCS_2_WARNING := 1
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup models check test test-all bench docs demo wheel lock clean
+.PHONY: help setup models check generate test test-all bench docs demo wheel lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -35,18 +36,22 @@ check: $(VENV)/.ready ## style, types, architecture, dependencies, spelling, sec
 	$(BIN)/codespell
 	$(BIN)/interrogate --quiet src
 	if git rev-parse --git-dir >/dev/null 2>&1; then $(BIN)/gitleaks git --no-banner --redact --log-level warn .; fi
-	$(BIN)/medkg pipelines schema --check
+	$(BIN)/pytest --quiet --no-header -p no:cacheprovider $(GENERATED)::test_committed_documents_are_current
 
 test: setup ## every test that needs no outside server, with coverage
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not service and not bench" --cov --cov-report=term $(TESTS)
+	@printf 'Coverage of orchestration: '; $(BIN)/coverage report --include='*/orchestration/*' --format=total
 
 test-all: setup ## everything, long parts included
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not bench" --cov --cov-report=term --cov-report=html
 
 bench: setup ## measures speed and memory; prints tables
-	$(BIN)/python benchmarks/run.py
+	@for script in benchmarks/bench_*.py; do $(BIN)/python "$$script" || exit 1; done
+
+generate: $(VENV)/.ready ## writes the pages that are generated from the models again
+	$(BIN)/python -m Medical_KG_rev.orchestration.topology.schema docs
 
 docs: $(VENV)/.ready ## builds the documentation into site/
 	$(BIN)/mkdocs build --strict
