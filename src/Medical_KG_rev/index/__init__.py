@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from Medical_KG_rev.index.analysis import Analyser
+    from Medical_KG_rev.index.evaluation import Evaluation, evaluate, read_judgements, read_run, write_run
     from Medical_KG_rev.index.haystack import HaystackRetriever
     from Medical_KG_rev.index.results import Hit, LegReport, SearchResult
     from Medical_KG_rev.index.retriever import Retriever
@@ -14,15 +15,33 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Analyser": "analysis",
+    "Evaluation": "evaluation",
     "HaystackIndexWriter": "writer",
     "HaystackRetriever": "haystack",
     "Hit": "results",
     "LegReport": "results",
     "Retriever": "retriever",
     "SearchResult": "results",
+    "evaluate": "evaluation",
+    "read_judgements": "evaluation",
+    "read_run": "evaluation",
+    "write_run": "evaluation",
 }
 
-__all__ = ["Analyser", "HaystackIndexWriter", "HaystackRetriever", "Hit", "LegReport", "Retriever", "SearchResult"]
+__all__ = [
+    "Analyser",
+    "Evaluation",
+    "HaystackIndexWriter",
+    "HaystackRetriever",
+    "Hit",
+    "LegReport",
+    "Retriever",
+    "SearchResult",
+    "evaluate",
+    "read_judgements",
+    "read_run",
+    "write_run",
+]
 
 
 def __getattr__(name: str) -> Any:
