@@ -1,0 +1,1 @@
+"""Topologies as Dagster jobs: op factories, jobs, resources, definitions, the in-process launch."""

@@ -1,7 +1,11 @@
 """What each stage of a pipeline promises: one Protocol a stage, satisfied by shape alone.
 
-An implementation needs no base class and no import from here. ``fingerprint`` is a short string that changes whenever the
-same input and configuration would give another output: it is part of every artifact's key.
+An implementation needs no base class and no import from here. Two attributes are asked for where an implementation has them:
+
+- ``fingerprint``: a short string that changes whenever the same input would give another output; it is part of every
+  artifact's key. Without one, the class's name is used.
+- ``live_versions(tenant_id, doc_ids) -> dict[str, str]`` of index and kg: what the store holds now, so that what is there in
+  exactly this version is not written again. Without it, everything is written.
 """
 
 from __future__ import annotations
@@ -39,8 +43,6 @@ __all__ = [
 class IngestStage(Protocol):
     """Brings records from a source."""
 
-    fingerprint: str
-
     def execute(self, ctx: StageContext, request: AdapterRequest) -> list[RawPayload]:
         """The payloads of ``request.ids``; an id that the source does not know is absent."""
         ...
@@ -49,8 +51,6 @@ class IngestStage(Protocol):
 @runtime_checkable
 class DownloadStage(Protocol):
     """Brings the files that payloads point to."""
-
-    fingerprint: str
 
     def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> list[RawPayload]:
         """The payloads with the files' contents."""
@@ -61,8 +61,6 @@ class DownloadStage(Protocol):
 class ParseStage(Protocol):
     """Turns one record's payloads into the IR."""
 
-    fingerprint: str
-
     def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> Document:
         """The document. Raises PayloadError where the payload cannot be read."""
         ...
@@ -71,8 +69,6 @@ class ParseStage(Protocol):
 @runtime_checkable
 class IrValidationStage(Protocol):
     """Lets only documents pass that later stages can trust."""
-
-    fingerprint: str
 
     def execute(self, ctx: StageContext, document: Document) -> Document:
         """The document itself. Raises InvalidDocumentError with all reasons."""
@@ -83,8 +79,6 @@ class IrValidationStage(Protocol):
 class ChunkStage(Protocol):
     """Cuts a document into passages."""
 
-    fingerprint: str
-
     def execute(self, ctx: StageContext, document: Document) -> list[Chunk]:
         """Chunks in reading order; never none for a document that has text to index."""
         ...
@@ -93,8 +87,6 @@ class ChunkStage(Protocol):
 @runtime_checkable
 class EmbedStage(Protocol):
     """Gives chunks their vectors."""
-
-    fingerprint: str
 
     def execute(self, ctx: StageContext, chunks: list[Chunk]) -> EmbeddingBatch:
         """One row a chunk, in the order given."""
@@ -105,8 +97,6 @@ class EmbedStage(Protocol):
 class IndexStage(Protocol):
     """Makes documents searchable; each replaces what the index held of it."""
 
-    fingerprint: str
-
     def execute(self, ctx: StageContext, batch: EmbeddingBatch) -> IndexReceipt:
         """Writes the documents of ``ctx.documents`` with their ``ctx.versions``, all visible at once."""
         ...
@@ -116,8 +106,6 @@ class IndexStage(Protocol):
 class ExtractStage(Protocol):
     """Finds what a document states."""
 
-    fingerprint: str
-
     def execute(self, ctx: StageContext, document: Document) -> tuple[list[Entity], list[Claim]]:
         """Entities with their mentions, and claims with their evidence."""
         ...
@@ -126,8 +114,6 @@ class ExtractStage(Protocol):
 @runtime_checkable
 class KGStage(Protocol):
     """Writes entities and claims to the graph; each document replaces what the graph held of it."""
-
-    fingerprint: str
 
     def execute(self, ctx: StageContext, entities: list[Entity], claims: list[Claim]) -> GraphWriteReceipt:
         """Writes for the documents of ``ctx.documents`` with their ``ctx.versions``, in one transaction."""

@@ -110,7 +110,7 @@ class PipelineTopologyConfig(_Config):
     @property
     def pin(self) -> str:
         """``version@digest``: names exactly this content, whatever its file's comments, place or formatting."""
-        content = self.model_dump_json(by_alias=True)
+        content = self.model_dump_json(by_alias=True, exclude_defaults=True)  # a new key with a default changes no pin
         return f"{self.version}@{hashlib.sha256(content.encode()).hexdigest()[:PIN_DIGITS]}"
 
 

@@ -1,0 +1,80 @@
+"""The state of one batch while a process works on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from Medical_KG_rev.orchestration.artifacts import read_artifact
+from Medical_KG_rev.orchestration.ledger import ArtifactRow, Job
+from Medical_KG_rev.orchestration.pipeline import Pipeline, PipelineStage
+from Medical_KG_rev.storage import ObjectStore
+
+CACHE_BYTES = 256 * 1024 * 1024
+"""Encoded size of the outputs that a batch keeps in memory between stages; the rest is read back when needed."""
+
+
+@dataclass(slots=True)
+class DocumentState:
+    """How far one job got. ``outputs`` holds the artifact of each pure stage that it passed."""
+
+    job: Job
+    doc_id: str | None
+    outputs: dict[str, ArtifactRow] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    passed: set[str] = field(default_factory=set)
+    retries: dict[str, int] = field(default_factory=dict)
+    worked: bool = False
+    """Whether any stage had to do something for it."""
+    alive: bool = True
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.doc_id or self.job.source_id
+
+
+class BatchState:
+    """The documents of a batch that are still on their way, and what they carry."""
+
+    def __init__(self, batch_id: str, run_id: str | None, pipeline: Pipeline, jobs: Sequence[Job], store: ObjectStore) -> None:
+        self.batch_id = batch_id
+        self.run_id = run_id
+        self.pipeline = pipeline
+        self.documents = [DocumentState(job, job.doc_id) for job in jobs]
+        self.tenant_id = jobs[0].tenant_id if jobs else ""
+        self.submission_id = jobs[0].submission_id if jobs else ""
+        self._store = store
+        self._cached_bytes = 0
+
+    def alive(self) -> Iterator[DocumentState]:
+        return (document for document in self.documents if document.alive)
+
+    def keep(self, document: DocumentState, stage: str, row: ArtifactRow, value: Any = None) -> None:
+        """Records that the document passed a pure stage; the value stays in memory while there is room."""
+        document.outputs[stage] = row
+        document.passed.add(stage)
+        if value is not None and self._cached_bytes + row.length <= CACHE_BYTES:
+            document.values[stage] = value
+            self._cached_bytes += row.length
+
+    def input_of(self, document: DocumentState, stage: PipelineStage) -> Any:
+        """What the stage takes for this document."""
+        source = stage.input_from
+        assert source is not None  # noqa: S101 - assemble() gave every stage but the first its input
+        if source in document.values:
+            return document.values[source]
+        product = self.pipeline.stage(source).kind.makes
+        assert product is not None  # noqa: S101 - only stages that make something are inputs
+        return read_artifact(self._store, document.outputs[source], product)
+
+    def forget(self, finished: str) -> None:
+        """Frees what no stage after this one takes."""
+        names = [stage.name for stage in self.pipeline.stages]
+        later = self.pipeline.stages[names.index(finished) + 1 :]
+        needed = {stage.input_from for stage in later}
+        for document in self.documents:
+            for name in [name for name in document.values if name not in needed or not document.alive]:
+                del document.values[name]
+                self._cached_bytes -= document.outputs[name].length

@@ -1,0 +1,50 @@
+"""Executes a batch as one Dagster run in this process."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from dagster import DagsterInstance, JobDefinition
+
+from Medical_KG_rev.errors import StageError
+from Medical_KG_rev.orchestration.dagster.ops import op_name
+from Medical_KG_rev.orchestration.dagster.resources import Parts
+from Medical_KG_rev.orchestration.ledger import Batch
+
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+"""Dagster's console log costs several times what the run does; the event log has it all."""
+
+
+def run_batch(job: JobDefinition, batch: Batch, first_stage: str, parts: Parts, instance: DagsterInstance) -> str:
+    """Runs the batch; returns the run's id.
+
+    Raises:
+        MedicalKGError: what stopped the run; the batch's unfinished jobs are queued again.
+    """
+    run_id = str(uuid.uuid4())
+    resources: dict[str, Any] = {
+        "plugin_manager": parts.adapters,
+        "job_ledger": parts.ledger,
+        "haystack_pipeline": parts.components,
+        "stage_runner": parts.runner,
+    }
+    status = "failed"
+    try:
+        result = job.execute_in_process(
+            run_config={
+                "ops": {op_name(batch.pipeline_name, first_stage): {"config": {"batch_id": batch.batch_id}}},
+                "loggers": QUIET,
+            },
+            instance=instance,
+            resources=resources,
+            run_id=run_id,
+            raise_on_error=True,
+            tags={"batch_id": batch.batch_id, "tenant_id": batch.tenant_id, "submission_id": batch.submission_id},
+        )
+        if not result.success:
+            raise StageError(f"Run {run_id} of batch {batch.batch_id} failed.", remedy="`medkg ui` shows why.")
+        status = "completed"
+    finally:
+        parts.runner.close(batch.batch_id, status)
+    return run_id

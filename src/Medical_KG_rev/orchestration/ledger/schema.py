@@ -1,0 +1,143 @@
+"""The ledger's tables. Times are seconds since the epoch (UTC)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy.types import TypeDecorator
+
+from Medical_KG_rev.orchestration.ledger.states import JobStatus
+
+
+class StatusType(TypeDecorator[JobStatus]):
+    """A job's status, as its word."""
+
+    impl = String(20)
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Any) -> JobStatus | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """The word as a status."""
+        return JobStatus(value) if value is not None else None
+
+
+metadata = MetaData()
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", String(40), primary_key=True),
+    Column("tenant_id", String(120), nullable=False),
+    Column("submission_id", String(40), nullable=False),
+    Column("batch_id", String(48)),
+    Column("position", Integer, nullable=False),
+    Column("source", String(60), nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("doc_id", Text),
+    Column("pipeline_name", String(60), nullable=False),
+    Column("pipeline_version", String(80), nullable=False),
+    Column("status", StatusType, nullable=False),
+    Column("current_stage", String(60)),
+    Column("pdf_downloaded", Boolean, nullable=False, default=False),
+    Column("pdf_ir_ready", Boolean, nullable=False, default=False),
+    Column("retry_count_per_stage", JSON, nullable=False, default=dict),
+    Column("idempotency_key", String(64), nullable=False),
+    Column("key_is_callers", Boolean, nullable=False, default=False),
+    Column("content_digest", String(64)),
+    Column("unchanged", Boolean, nullable=False, default=False),
+    Column("superseded_by", String(40)),
+    Column("error_stage", String(60)),
+    Column("error_code", String(60)),
+    Column("error_message", Text),
+    Column("chunks", Integer, nullable=False, default=0),
+    Column("entities", Integer, nullable=False, default=0),
+    Column("claims", Integer, nullable=False, default=0),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index("jobs_by_key", "tenant_id", "idempotency_key"),
+    Index("jobs_by_status", "tenant_id", "status", "job_id"),
+    Index("jobs_by_batch", "batch_id"),
+    Index("jobs_by_submission", "submission_id", "position"),
+    Index("jobs_by_document", "tenant_id", "doc_id"),
+)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("submission_id", String(40), primary_key=True),
+    Column("tenant_id", String(120), nullable=False),
+    Column("source", String(60), nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("request_digest", String(64), nullable=False),
+    Column("pipeline_name", String(60), nullable=False),
+    Column("pipeline_version", String(80), nullable=False),
+    Column("cursor", Text),
+    Column("total", Integer),
+    Column("listed", Integer, nullable=False, default=0),
+    Column("complete", Boolean, nullable=False, default=False),
+    Column("worker", String(40), nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index("submissions_by_request", "tenant_id", "request_digest", "created_at"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("batch_id", String(48), primary_key=True),
+    Column("submission_id", String(40), nullable=False),
+    Column("tenant_id", String(120), nullable=False),
+    Column("pipeline_name", String(60), nullable=False),
+    Column("pipeline_version", String(80), nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("worker", String(40)),
+    Column("run_id", String(40)),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index("batches_by_status", "status", "worker"),
+)
+
+stage_attempts = Table(
+    "stage_attempts",
+    metadata,
+    Column("attempt_id", Integer, primary_key=True, autoincrement=True),
+    Column("job_id", String(40), nullable=False),
+    Column("stage", String(60), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("started_at", Float, nullable=False),
+    Column("finished_at", Float, nullable=False),
+    Column("input_digest", String(64)),
+    Column("output_count", Integer),
+    Column("worker", String(40)),
+    Column("run_id", String(40)),
+    Column("error_code", String(60)),
+    Column("error_message", Text),
+    Index("stage_attempts_by_job", "job_id", "attempt_id"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("tenant_id", String(120), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("doc_id", Text),
+    Column("stage", String(60), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("object_key", Text, nullable=False),
+    Column("offset", Integer, nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index("artifacts_by_document", "tenant_id", "doc_id"),
+    Index("artifacts_by_object", "object_key"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker", String(40), primary_key=True),
+    Column("pid", Integer, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("lock_path", Text, nullable=False),
+    Column("started_at", Float, nullable=False),
+)

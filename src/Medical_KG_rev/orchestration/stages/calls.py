@@ -1,0 +1,90 @@
+"""How documents are put into calls and taken out again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from Medical_KG_rev.errors import (
+    ConfigurationError,
+    EmptyOutputError,
+    IndexMismatchError,
+    ModelCorruptError,
+    ModelNotInstalledError,
+    RetriesExhaustedError,
+    StorageFullError,
+    is_transient,
+)
+from Medical_KG_rev.models import EmbeddingBatch
+from Medical_KG_rev.orchestration.batch import DocumentState
+from Medical_KG_rev.orchestration.products import CHUNKS, EMBEDDINGS, STATEMENTS, Product
+
+SYSTEMIC = (ConfigurationError, IndexMismatchError, ModelCorruptError, ModelNotInstalledError, StorageFullError)
+"""Errors that no document is guilty of: the run stops, and every document waits for the next."""
+
+
+class Slicer:
+    """Cuts documents into slices of a bounded size and runs a call for each.
+
+    A slice that fails with an error that would come again is halved, so that only the guilty document fails. One that failed
+    after all retries fails as a whole: halving it would only repeat the attempts.
+    """
+
+    def __init__(self, documents: Sequence[DocumentState], size: int, sizes: Sequence[int] | None = None) -> None:
+        self._documents = documents
+        self._size = size
+        self._sizes = sizes or [1] * len(documents)
+
+    def run(
+        self,
+        call: Callable[[Sequence[DocumentState]], None],
+        fail: Callable[[DocumentState, BaseException], None],
+    ) -> None:
+        """Runs ``call`` on each slice; ``fail`` is told each document that could not be helped, and why."""
+        waiting = list(self._slices())[::-1]
+        while waiting:
+            part = waiting.pop()
+            try:
+                call(part)
+            except SYSTEMIC:
+                raise
+            except Exception as error:  # noqa: BLE001 - the border that turns any failure into a recorded one
+                if len(part) == 1 or is_transient(error) or isinstance(error, RetriesExhaustedError):
+                    for document in part:
+                        fail(document, error)
+                else:
+                    middle = len(part) // 2
+                    waiting += [part[middle:], part[:middle]]
+
+    def _slices(self) -> Iterator[Sequence[DocumentState]]:
+        start = total = 0
+        for position, size in enumerate(self._sizes):
+            if total and total + size > self._size:
+                yield self._documents[start:position]
+                start, total = position, 0
+            total += size
+        if start < len(self._documents):
+            yield self._documents[start:]
+
+
+def merge_inputs(product: Product | None, values: Sequence[Any]) -> tuple[Any, ...]:
+    """The inputs of many documents as the arguments of one call."""
+    if product is CHUNKS:
+        return ([chunk for chunks in values for chunk in chunks],)
+    if product is EMBEDDINGS:
+        return (EmbeddingBatch.concatenate(values),)
+    if product is STATEMENTS:
+        return (
+            [entity for entities, _ in values for entity in entities],
+            [claim for _, claims in values for claim in claims],
+        )
+    return tuple(values)
+
+
+def split_output(made: EmbeddingBatch, doc_ids: Sequence[str]) -> list[EmbeddingBatch]:
+    """The vectors of a call, one batch a document. Raises EmptyOutputError when a document has none."""
+    parts = dict(made.per_document())
+    missing = [doc_id for doc_id in doc_ids if doc_id not in parts]
+    if missing:
+        raise EmptyOutputError(f"No vectors came back for {', '.join(missing[:3])}.", stage="embed")
+    return [parts[doc_id] for doc_id in doc_ids]

@@ -1,0 +1,285 @@
+"""The platform: what the command line, notebooks and Dagster stand on.
+
+>>> with Platform.open(data_dir="library") as platform:          # doctest: +SKIP
+...     for event in platform.ingest("clinicaltrials", ids=["NCT04267848"]):
+...         print(event)
+...     print(platform.search("metformin lactic acidosis").hits[0].text)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from Medical_KG_rev.errors import RecordNotFoundError, UsageError
+from Medical_KG_rev.models import AdapterRequest, Document
+from Medical_KG_rev.orchestration.ledger import Job, JobStatus
+from Medical_KG_rev.parts import PlatformParts, settings_from
+from Medical_KG_rev.settings import Settings
+
+if TYPE_CHECKING:
+    from Medical_KG_rev.graph import EntityLookup, GraphStats, QueryRows
+    from Medical_KG_rev.index import Retriever, SearchResult
+    from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig
+    from Medical_KG_rev.planning import Plan
+
+_TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+DEFAULT_LEGS = ("bm25", "dense")
+
+
+class Platform:
+    """One tenant's view of one data folder. Use it as a context manager."""
+
+    def __init__(self, settings: Settings, tenant: str = "default") -> None:
+        if not _TENANT.fullmatch(tenant):
+            raise UsageError(
+                f"{tenant!r} is not a tenant name.", remedy="Use letters, digits, dots, underscores and hyphens.", tenant=tenant
+            )
+        self.settings = settings
+        self.tenant = tenant
+        self.parts = PlatformParts(settings)
+        self._retrievers: dict[tuple[str, ...], Retriever] = {}
+
+    @classmethod
+    def configure(cls) -> Platform:
+        """A platform as the environment describes it, for Dagster's code location. Opens and writes nothing."""
+        return cls(Settings())
+
+    def open_parts(self) -> PlatformParts:
+        """The parts that Dagster's resources hand to ops."""
+        return self.parts
+
+    @classmethod
+    def open(
+        cls, *, profile: str | None = None, data_dir: str | Path | None = None, tenant: str = "default", **overrides: Any
+    ) -> Platform:
+        """A platform with settings from the environment and these arguments. Opens nothing before it is used."""
+        return cls(settings_from({"profile": profile, "data_dir": data_dir, **overrides}), tenant)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Platform(profile={self.settings.profile!r}, data_dir={str(self.settings.data_dir)!r}, tenant={self.tenant!r})"
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        for retriever in self._retrievers.values():
+            retriever.close()
+        self._retrievers.clear()
+        self.parts.close()
+
+    # --- bringing documents in ---------------------------------------------------------------------------------------
+
+    def request(
+        self,
+        source: str,
+        ids: Iterable[str] = (),
+        *,
+        query: str | None = None,
+        since: str | None = None,
+        limit: int | None = None,
+        paths: Iterable[str | Path] = (),
+    ) -> AdapterRequest:
+        """What to bring, checked: the source exists and something is asked for. ``since`` may be ``last``.
+
+        Raises:
+            UsageError: names the valid values.
+        """
+        request = AdapterRequest(
+            source=source,
+            tenant_id=self.tenant,
+            ids=tuple(ids),
+            query=query,
+            since=self._since(source, query, since),
+            limit=limit,
+            paths=tuple(str(Path(path).absolute()) for path in paths),
+        )
+        self.parts.adapters.describe(source)
+        if not (request.ids or request.query or request.paths or request.since):
+            raise UsageError(
+                f"Nothing is asked of {source}.",
+                remedy="Give paths." if source == "local" else "Give ids, --query or --since.",
+            )
+        return request
+
+    def ingest(
+        self,
+        source: str,
+        ids: Iterable[str] = (),
+        *,
+        query: str | None = None,
+        since: str | None = None,
+        limit: int | None = None,
+        paths: Iterable[str | Path] = (),
+        pipeline: str | None = None,
+        idempotency_key: str | None = None,
+        wait: bool = True,
+    ) -> Iterator[dict[str, Any]]:
+        """Submits and, unless told not to wait, runs. Yields what happens; the last event is ``result``.
+
+        The work is done by a child process. Leaving the iterator early interrupts it; what was committed is kept, and the
+        same call goes on from there.
+        """
+        request = self.request(source, ids, query=query, since=since, limit=limit, paths=paths)
+        yield from self._work(
+            {
+                "command": "ingest",
+                "request": _plain(request),
+                "pipeline": self.pipeline_for(source, pipeline),
+                "idempotency_key": idempotency_key,
+                "wait": wait,
+            }
+        )
+
+    def plan(self, request: AdapterRequest, pipeline: str | None = None) -> Plan:
+        """What an ingest would do, without doing it."""
+        from Medical_KG_rev.planning import make_plan
+
+        return make_plan(self.parts, request, self.pipeline_for(request.source, pipeline))
+
+    def pipeline_for(self, source: str, name: str | None = None) -> str:
+        """The pipeline to use for a source: the named one, else ``auto``.
+
+        Raises:
+            DagsterPipelineConfigError: there is no such pipeline.
+            UsageError: it is not for this source; lists those that are.
+        """
+        chosen = name or "auto"
+        topology = self.parts.topologies.load(chosen)
+        if source not in topology.applicable_sources:
+            fitting = [
+                other for other in self.parts.topologies.names() if source in self.parts.topologies.load(other).applicable_sources
+            ]
+            raise UsageError(
+                f"Pipeline {chosen} is not for {source}.",
+                remedy=f"Pipelines for it: {', '.join(fitting) or 'none'}.",
+                valid=fitting,
+            )
+        return chosen
+
+    # --- jobs --------------------------------------------------------------------------------------------------------
+
+    def jobs(
+        self,
+        *,
+        status: str | None = None,
+        source: str | None = None,
+        pipeline: str | None = None,
+        after: str | None = None,
+        limit: int = 100,
+    ) -> list[Job]:
+        """Jobs of this tenant, newest first."""
+        if status is not None and status not in set(JobStatus):
+            raise UsageError(f"{status!r} is no status.", remedy=f"Valid: {', '.join(JobStatus)}.", valid=list(JobStatus))
+        return self.parts.ledger.list_jobs(self.tenant, status=status, source=source, pipeline=pipeline, after=after, limit=limit)
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """One job with its stages, in the shape of ``jobs show --json``."""
+        from Medical_KG_rev.jobs_view import job_view
+
+        job = self._own_job(job_id)
+        return job_view(job, self.parts.ledger.attempts(job_id))
+
+    def retry(self, job_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Runs failed jobs again, or queued ones that nobody runs, from where they stopped. The last event is ``result``."""
+        for job_id in job_ids:
+            job = self._own_job(job_id)
+            if job.status not in (JobStatus.FAILED, JobStatus.DEAD, JobStatus.QUEUED):
+                raise UsageError(
+                    f"Job {job_id} is {job.status}; only failed, dead and queued jobs can be retried.", job_id=job_id
+                )
+        yield from self._work({"command": "retry", "job_ids": list(job_ids)})
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def search(self, query: str, *, k: int = 10, legs: Sequence[str] = DEFAULT_LEGS, explain: bool = False) -> SearchResult:
+        """The best passages for a query."""
+        return self._retriever(legs).search(self.tenant, query, k=k, legs=legs, explain=explain)
+
+    def search_documents(self, query: str, *, k: int = 100, legs: Sequence[str] = DEFAULT_LEGS) -> SearchResult:
+        """The best documents for a query, each by its best passage."""
+        return self._retriever(legs).search_documents(self.tenant, query, k=k, legs=legs)
+
+    def show(self, doc_id: str) -> Document:
+        """The document as it is stored.
+
+        Raises:
+            RecordNotFoundError: this tenant has no such document.
+        """
+        from Medical_KG_rev.documents import stored_document
+
+        return stored_document(self.parts.ledger, self.parts.store, self.tenant, doc_id)
+
+    def graph_show(self, entity: str, *, limit: int = 25) -> EntityLookup:
+        """What the graph knows of an entity, by id or name."""
+        return self.parts.graph.show(self.tenant, entity, limit)
+
+    def graph_query(
+        self, cypher: str, parameters: Mapping[str, Any] | None = None, *, limit: int = 1000, timeout_seconds: float = 30.0
+    ) -> QueryRows:
+        """Rows of a reading Cypher query."""
+        return self.parts.graph.query(self.tenant, cypher, parameters, limit=limit, timeout_seconds=timeout_seconds)
+
+    def graph_stats(self) -> GraphStats:
+        """How much the graph holds."""
+        return self.parts.graph.stats(self.tenant)
+
+    # --- taking out --------------------------------------------------------------------------------------------------
+
+    def delete(self, doc_id: str) -> dict[str, Any]:
+        """Removes a document from every store; what each of them gave up.
+
+        Raises:
+            RecordNotFoundError: no store holds it.
+        """
+        from Medical_KG_rev.documents import delete_document
+
+        receipt = delete_document(self.parts, self.tenant, doc_id)
+        if not any(receipt["removed"].values()):
+            raise RecordNotFoundError(
+                f"No store holds {doc_id}.", remedy="`medkg jobs list` shows the documents there are.", doc_id=doc_id
+            )
+        return receipt
+
+    # --- configuration -----------------------------------------------------------------------------------------------
+
+    def topologies(self) -> list[PipelineTopologyConfig]:
+        """Every current pipeline."""
+        return [self.parts.topologies.load(name) for name in self.parts.topologies.names()]
+
+    def _own_job(self, job_id: str) -> Job:
+        job = self.parts.ledger.job(job_id)
+        if job.tenant_id != self.tenant:
+            return self.parts.ledger.job(f"{job_id} of tenant {self.tenant}")
+        return job
+
+    def _since(self, source: str, query: str | None, since: str | None) -> str | None:
+        from Medical_KG_rev.planning import resolve_since
+
+        return resolve_since(self.parts.ledger, self.tenant, source, query, since)
+
+    def _retriever(self, legs: Sequence[str]) -> Retriever:
+        wanted = tuple(legs)
+        if wanted not in self._retrievers:
+            self._retrievers[wanted] = self.parts.retriever(wanted)
+        return self._retrievers[wanted]
+
+    def _work(self, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        from Medical_KG_rev.worker_client import run_in_worker
+
+        return run_in_worker(self.settings, command)
+
+
+def _plain(request: AdapterRequest) -> dict[str, Any]:
+    import msgspec
+
+    plain: dict[str, Any] = msgspec.to_builtins(request)
+    return plain
