@@ -24,14 +24,13 @@ MAX_TITLE = 200
 
 MAX_ID = 200
 _BLANK_LINES = re.compile(r"\n[^\S\n]*\n\s*")
-_ID = re.compile(r"[\w.:-]+")
-_OUTSIDE_IDS = re.compile(r"[^\w.:-]")
+_ID = re.compile(r"[\w.:-]+", re.ASCII)
 
 
 class _Record(msgspec.Struct):
     """What a line of JSON Lines holds; other fields are ignored."""
 
-    id: str | int | None = msgspec.field(name="_id", default=None)
+    id: str | None = msgspec.field(name="_id", default=None)
     title: str | None = None
     text: str | None = None
 
@@ -79,7 +78,7 @@ def parse_record(payload: RawPayload, *, parsed_at: datetime) -> Document:
             source_id=who,
             path=payload.uri,
         ) from error
-    identifier = "" if record.id is None else str(record.id).strip()
+    identifier = (record.id or "").strip()
     if not identifier:
         raise MissingIdentifierError(
             f"{who} has no `_id`.", remedy="Give every record a unique `_id`.", source_id=who, path=payload.uri

@@ -38,6 +38,7 @@ MAX_REASONS = 50
 _DOC_ID = re.compile(r"[\w-]+:[\w:.-]+")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _WORD = re.compile(r"\w")
 
 
@@ -154,6 +155,9 @@ def _json_fault(value: Any) -> str | None:
             pending.extend(current)
         elif isinstance(current, float) and (current != current or current in (float("inf"), float("-inf"))):
             return f"{current} has no JSON form"
-        elif current is not None and not isinstance(current, str | int | float | bool):
+        elif isinstance(current, str):
+            if _SURROGATE.search(current):
+                return "a string has half of a surrogate pair"
+        elif current is not None and not isinstance(current, int | float | bool):
             return f"{type(current).__name__} is no JSON type"
     return None

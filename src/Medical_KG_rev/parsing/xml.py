@@ -28,6 +28,9 @@ MAX_DEPTH = 100
 MAX_TEXT = 10_000_000
 """Characters of one text node; libxml2's own limit."""
 
+MAX_SUBSET = 16 * 1024
+"""Characters of a DOCTYPE's internal subset; articles have none."""
+
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -63,7 +66,7 @@ def read_xml(payload: RawPayload) -> etree._Element:
             f"{who} has {len(payload.content)} bytes; XML above {MAX_BYTES} is refused.", source_id=who, path=payload.uri
         )
     text = _decode(payload)
-    if not text.strip():
+    if not text or text.isspace():
         raise EmptyPayloadError(f"{who} is empty.", remedy="Fetch it again.", source_id=who, path=payload.uri)
     if _HTML.match(text[:2000]):
         raise UnsupportedFormatError(f"{who} is an HTML page, not XML. {_ACCEPTED}", source_id=who, path=payload.uri)
@@ -111,11 +114,16 @@ def _refuse_entities(payload: RawPayload, text: str) -> None:
     doctype = _DOCTYPE.match(text, position)
     if doctype is None or text[doctype.end() : doctype.end() + 1] != "[":
         return
-    for token in _SUBSET_TOKEN.finditer(text, doctype.end() + 1):
+    for token in _SUBSET_TOKEN.finditer(text, doctype.end() + 1, doctype.end() + MAX_SUBSET):
         if token.group() == "]":
             return
         if token.group() == "<!ENTITY":
             raise _entity_refusal(payload, text.count("\n", 0, token.start()) + 1)
+    raise HostileContentError(
+        f"{payload.source_id} has a DOCTYPE whose internal subset does not end within {MAX_SUBSET} characters.",
+        source_id=payload.source_id,
+        path=payload.uri,
+    )
 
 
 def _entity_refusal(payload: RawPayload, line: int | None = None) -> HostileContentError:

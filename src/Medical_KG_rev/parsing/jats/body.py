@@ -34,6 +34,9 @@ _DEFAULT_TITLES = {
 }
 _HEADS = frozenset({"label", "title", "caption", "object-id", "alt-text", "long-desc"})
 _FILES = frozenset({"graphic", "media", "inline-graphic"})
+_FLOATING = frozenset(
+    {"boxed-text", "fig", "fig-group", "fn", "media", "supplementary-material", "table-wrap", "table-wrap-group"}
+)
 _BEYOND_LISTS = ("table-wrap", "table", "fig", "boxed-text", "sec", "media", "supplementary-material")
 
 
@@ -46,20 +49,31 @@ class BodyWriter:
     def flow(
         self, container: etree._Element, type: BlockType = BlockType.PARAGRAPH, skip: Collection[etree._Element] = ()
     ) -> None:
-        """Writes a container's content; runs of text become blocks of ``type``."""
+        """Writes a container's content; runs of text become blocks of ``type``.
+
+        What floats in a paragraph follows it, so that no sentence is cut in two.
+        """
         run = [container.text or ""]
+        skipped, floating = set(skip), []
+        afloat = _FLOATING if container.tag == "p" else frozenset()
         for child in container:
-            if child not in skip:
-                handler = HANDLERS.get(child.tag)
-                if handler is None:
-                    append_inline(child, run)
-                else:
-                    self._builder.block("".join(run), type)
-                    run.clear()
-                    handler(self, child, type)
+            handler = HANDLERS.get(child.tag)
+            if child in skipped:
+                pass
+            elif handler is None:
+                append_inline(child, run)
+            elif child.tag in afloat:
+                floating.append(child)
+                run.append(" ")
+            else:
+                self._builder.block("".join(run), type)
+                run.clear()
+                handler(self, child, type)
             if child.tail:
                 run.append(child.tail)
         self._builder.block("".join(run), type)
+        for child in floating:
+            HANDLERS[child.tag](self, child, type)
 
     def section(self, element: etree._Element, type: BlockType = BlockType.PARAGRAPH, kind: SectionKind | None = None) -> None:
         """A section of its own, titled by its label and title, or by what the element is."""

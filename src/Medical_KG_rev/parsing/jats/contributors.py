@@ -28,7 +28,7 @@ def write_contributors(builder: DocumentBuilder, meta: etree._Element) -> None:
     contributors = list(meta.iterfind("contrib-group//contrib"))
     authors = [person for person in contributors if _is_author(person)]
     _write_authors(builder, authors, affiliations)
-    others = [line for person in contributors for line in _details(person, authors)]
+    others = [line for person in contributors for line in _details(person)]
     others += [inline_text(part) for group in meta.iterfind("contrib-group") for part in group if _is_loose(part)]
     _write_list(builder, "Contributors", others)
     _write_list(builder, "Affiliations", list(dict.fromkeys(affiliations.values())))
@@ -53,11 +53,17 @@ def _write_list(builder: DocumentBuilder, title: str, lines: list[str]) -> None:
 
 
 def _is_author(contributor: etree._Element) -> bool:
-    kind = contributor.get("contrib-type")
-    if kind is None:
-        group = contributor.getparent()
-        kind = group.get("content-type", "author") if group is not None else "author"
-    return kind.startswith("author")
+    """Members of a group that is an author are contributors, as is who is said to be none of the byline."""
+    group = contributor.getparent()
+    if group is None or _within_group_author(group):
+        return False
+    kind = contributor.get("contrib-type") or group.get("content-type") or "author"
+    return kind in ("author", "authors")
+
+
+def _within_group_author(group: etree._Element) -> bool:
+    holder = group.getparent()
+    return holder is not None and holder.tag == "collab"
 
 
 def _is_loose(part: etree._Element) -> bool:
@@ -82,11 +88,11 @@ def _name(element: etree._Element) -> str:
     return inline_text(element, _NOT_OF_GROUP_NAME)
 
 
-def _details(contributor: etree._Element, authors: list[etree._Element]) -> Iterator[str]:
+def _details(contributor: etree._Element) -> Iterator[str]:
     """What is told of a contributor beside the name; those who are no authors are named with it."""
     parts = [inline_text(part) for part in contributor if isinstance(part.tag, str) and part.tag not in _NOT_OF_NAME]
     details = ", ".join(filter(None, parts))
-    if contributor not in authors:
+    if not _is_author(contributor):
         yield ", ".join(filter(None, (contributor_name(contributor), contributor.get("contrib-type"), details)))
     elif details:
         yield f"{contributor_name(contributor)}, {details}"

@@ -19,6 +19,7 @@ _ABSTRACTS = ("abstract", "trans-abstract")
 _WRITTEN_ELSEWHERE = frozenset(
     {"article-id", "contrib-group", "aff", "aff-alternatives", "author-notes", "kwd-group", "funding-group", *_ABSTRACTS}
 )
+_TITLE = frozenset({"article-title", "subtitle"})
 _DATES = frozenset({"pub-date", "history", "pub-history"})
 
 
@@ -107,7 +108,11 @@ def _information(part: etree._Element) -> Iterator[str]:
             dates = [child] if child.tag == "pub-date" else list(child.iter("date"))
             yield from (f"{_kind_of(date)}: {iso_date(date) or inline_text(date)}" for date in dates)
         elif child.tag == "title-group":
-            yield from (inline_text(title) for title in child if isinstance(title.tag, str) and title.tag != "article-title")
+            yield from (inline_text(title) for title in child if isinstance(title.tag, str) and title.tag not in _TITLE)
+        elif child.tag == "article-categories":
+            yield "; ".join(map(inline_text, child.iter("subject", "series-title")))
+        elif len(child) == 0:
+            yield f"{child.tag.replace('-', ' ')}: {inline_text(child)}" if inline_text(child) else ""
         else:
             yield inline_text(child)
 

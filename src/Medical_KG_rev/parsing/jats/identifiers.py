@@ -54,7 +54,7 @@ def document_id(payload: RawPayload, identifiers: dict[str, str], meta: etree._E
     """``pmc-fulltext:PMC…``; without a PMCID ``local:`` and the DOI as the file spells it.
 
     Raises:
-        MissingIdentifierError: neither is there, nor a PMID.
+        MissingIdentifierError: neither is there.
     """
     pmcid = identifiers.get("pmcid")
     if pmcid is None and payload.source == "pmc-fulltext":
@@ -65,11 +65,9 @@ def document_id(payload: RawPayload, identifiers: dict[str, str], meta: etree._E
         spelt = next(inline_text(e) for e in meta.iterfind("article-id") if e.get("pub-id-type") == "doi")
         match = _DOI.search(spelt)
         return "local:" + _OUTSIDE_IDS.sub("-", match.group() if match else spelt)[:MAX_ID]
-    if "pmid" in identifiers:
-        return f"local:PMID-{identifiers['pmid']}"
     raise MissingIdentifierError(
-        f"{payload.source_id} has no usable identifier: no PMCID, DOI or PMID in its article-meta.",
-        remedy="Add an <article-id> of type pmcid, doi or pmid.",
+        f"{payload.source_id} has no usable identifier: neither PMCID nor DOI in its article-meta.",
+        remedy="Add an <article-id> of type pmcid or doi.",
         source_id=payload.source_id,
         path=payload.uri,
     )

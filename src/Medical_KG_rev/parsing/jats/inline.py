@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from html import unescape
 
@@ -41,6 +42,7 @@ _WITHIN_WORDS = frozenset(
 _MATH_SEPARATED = frozenset(MATHML + name for name in ("mtd", "mtr", "mlabeledtr", "annotation", "annotation-xml"))
 _NOTE_MARKS = frozenset({"bibr", "fn", "table-fn", "aff", "corresp", "author-notes"})
 _TEX = frozenset({"tex-math"})
+_BEFORE_PUNCTUATION = re.compile(r"\s+([,.;:)\]])")
 
 
 def inline_text(element: etree._Element, skip: Container[str] = _TEX) -> str:
@@ -57,8 +59,13 @@ def listed_text(element: etree._Element, skip: Container[str] = _TEX) -> str:
     parts = [child for child in element if isinstance(child.tag, str) and child.tag not in skip]
     own = [element.text, *(child.tail for child in element)]
     if any(text and text.strip() for text in own):
-        return inline_text(element, skip)
+        return tidy(inline_text(element, skip))
     return ", ".join(filter(None, (inline_text(part, skip) for part in parts)))
+
+
+def tidy(text: str) -> str:
+    """Takes back the space that separated an element from the punctuation after it."""
+    return _BEFORE_PUNCTUATION.sub(r"\1", text)
 
 
 def append_inline(element: etree._Element, parts: list[str], skip: Container[str] = _TEX) -> None:

@@ -10,21 +10,21 @@ from lxml import etree
 
 from Medical_KG_rev.parsing.builder import DocumentBuilder
 from Medical_KG_rev.parsing.jats.identifiers import normal_doi, normal_pmcid, normal_pmid
-from Medical_KG_rev.parsing.jats.inline import XLINK_HREF, inline_text, listed_text
+from Medical_KG_rev.parsing.jats.inline import XLINK_HREF, inline_text, listed_text, tidy
 
 CITATIONS = frozenset({"element-citation", "mixed-citation", "citation", "nlm-citation"})
 _NOT_LOOSE = frozenset({*CITATIONS, "label", "citation-alternatives"})
 _TITLES = ("article-title", "data-title", "chapter-title", "part-title", "source")
-_BEFORE_PUNCTUATION = re.compile(r"\s+([,.;:)\]])")
 _YEAR = re.compile(r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)")
 
 
 def write_references(builder: DocumentBuilder, references: list[etree._Element]) -> None:
-    """A list block with an item per cited work, each annotated ``cited_work``."""
+    """A list block with an item per cited work, annotated ``cited_work`` with what the record tells of it."""
     works = [work for reference in references for work in _works(reference)]
     kept = [(text, attributes) for text, attributes in works if text]
     for span, (_, attributes) in zip(builder.items([text for text, _ in kept]), kept, strict=True):
-        builder.annotate("cited_work", span, **attributes)
+        if any(attributes.values()):
+            builder.annotate("cited_work", span, **attributes)
 
 
 def _works(reference: etree._Element) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -33,7 +33,7 @@ def _works(reference: etree._Element) -> Iterator[tuple[str, dict[str, Any]]]:
     citations = list(reference.iter(*CITATIONS))
     loose = [child for child in reference if isinstance(child.tag, str) and child.tag not in _NOT_LOOSE]
     if not citations:
-        yield _tidy(inline_text(reference)), {}
+        yield tidy(inline_text(reference)), {}
         return
     for index, citation in enumerate(citations):
         parts = [label if index == 0 else "", citation_text(citation)]
@@ -46,11 +46,11 @@ def citation_text(citation: etree._Element) -> str:
     """Mixed citations carry their own punctuation; the parts of others, and their names, are separated by commas."""
     own = [citation.text, *(child.tail for child in citation)]
     if citation.tag == "mixed-citation" or any(text and text.strip() for text in own):
-        return _tidy(inline_text(citation))
+        return tidy(inline_text(citation))
     parts = (
         listed_text(part) if part.tag == "person-group" else inline_text(part) for part in citation if isinstance(part.tag, str)
     )
-    return _tidy(", ".join(filter(None, parts)))
+    return tidy(", ".join(filter(None, parts)))
 
 
 def _part(part: etree._Element) -> str:
@@ -77,8 +77,6 @@ def _identifiers(citation: etree._Element) -> Iterator[tuple[str, str]]:
             found.setdefault("pmid", normal_pmid(value) or "")
         elif kind in ("pmcid", "pmc"):
             found.setdefault("pmcid", normal_pmcid(value) or "")
+    if not found.get("doi"):
+        found["doi"] = normal_doi(inline_text(citation)) or ""
     return iter(found.items())
-
-
-def _tidy(text: str) -> str:
-    return _BEFORE_PUNCTUATION.sub(r"\1", text)
