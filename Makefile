@@ -25,7 +25,7 @@ help: ## this list
 setup: $(VENV)/.ready models ## environment, locked dependencies, models (done by the verbs that need it)
 
 models: $(VENV)/.ready ## brings the models that are missing
-	@$(BIN)/medkg models fetch --quiet
+	@$(BIN)/medkg models fetch
 
 check: $(VENV)/.ready ## style, types, architecture, dependencies, spelling, secrets
 	$(BIN)/ruff check .
