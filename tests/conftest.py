@@ -12,6 +12,8 @@ from hypothesis import settings as hypothesis_settings
 
 from Medical_KG_rev.settings import Settings
 
+pytest_plugins = ["remote_apis"]  # tests/fixtures/http: ClinicalTrials.gov, OpenAlex, Europe PMC, an embedding endpoint
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Read before the environment is emptied: where the models lie that set-up has brought, and where the real data is.
