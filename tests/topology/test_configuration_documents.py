@@ -35,7 +35,7 @@ def test_committed_documents_are_current() -> None:
 
 
 def test_schema_takes_every_shipped_file(validator: Any, shipped: Path) -> None:
-    files = sorted(shipped.rglob("*.yaml"))
+    files = [shipped / "resilience.yaml", *shipped.glob("pipelines/*.yaml"), *shipped.glob("versions/*/*.yaml")]
     assert len(files) >= 5
     for path in files:
         validator.validate(read_yaml(path).value)

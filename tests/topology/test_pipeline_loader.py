@@ -181,8 +181,7 @@ def test_unknown_pipeline_lists_those_there_are(shipped: Path, make_loader: Make
 
 def test_every_shipped_pipeline_loads_and_draws(shipped: Path, make_loader: MakeLoader) -> None:
     loader = make_loader(shipped)
-    files = sorted(shipped.glob("**/*.yaml"))
-    pipelines = [path for path in files if path.name != "resilience.yaml"]
+    pipelines = [*shipped.glob("pipelines/*.yaml"), *shipped.glob("versions/*/*.yaml")]
     assert {path.stem for path in pipelines} == set(loader.names())
     for path in pipelines:
         topology = loader.load_file(path)
@@ -215,6 +214,13 @@ def test_a_pinned_job_gets_the_old_topology(shipped: Path, tmp_path: Path, make_
     assert changed.load("auto", "2026-11-24").pin == pin
     current.unlink()
     assert make_loader(tmp_path / "o").load("auto", pin).pin == pin
+
+
+def test_pin_says_the_same_for_a_default_stated_and_left_out(load_text: Load) -> None:
+    """So that a key that models gain later leaves the pins of queued jobs as they are."""
+    one = load_text(stages="stages:\n- {name: a, type: chunk, policy: default}\n")
+    two = load_text(stages="gates: []\nstages:\n- {name: a, type: chunk, policy: default, depends_on: [], config: {}}\n")
+    assert one.pin == two.pin
 
 
 def test_pin_ignores_comments_and_formatting(load_text: Load) -> None:

@@ -20,7 +20,8 @@ def check_signature(protocol: type, implementation: object) -> None:
     """Accepts an object that has the Protocol's attributes and methods, by shape alone.
 
     A method must be callable as the Protocol calls it: the same positional parameters under the same names (more only with
-    defaults), and the same annotations where it has any (``Any`` and names that cannot be resolved pass).
+    defaults), and the same annotations where it has any (``Any`` and names that cannot be resolved pass). A ``fingerprint``,
+    where there is one, must be text.
 
     Args:
         protocol: a Protocol of contracts.py, or any other with methods.
@@ -31,10 +32,9 @@ def check_signature(protocol: type, implementation: object) -> None:
     """
     if isinstance(implementation, type):
         raise _broken(protocol, implementation, "", "an instance", f"{implementation.__name__} is a class, not an instance")
-    for name in _attributes(protocol):
-        value = getattr(implementation, name, None)
-        if not isinstance(value, str) or not value:
-            raise _broken(protocol, type(implementation), name, f"{name}: str", f"it is {value!r}")
+    fingerprint = getattr(implementation, "fingerprint", "absent")
+    if not isinstance(fingerprint, str) or not fingerprint:
+        raise _broken(protocol, type(implementation), "fingerprint", "fingerprint: str", f"it is {fingerprint!r}")
     for name, expected in _methods(protocol):
         _check_method(protocol, implementation, name, expected)
 
@@ -94,11 +94,6 @@ def _methods(protocol: type) -> Iterator[tuple[str, Any]]:
     for name, member in inspect.getmembers(protocol, inspect.isfunction):
         if not name.startswith("_"):
             yield name, member
-
-
-def _attributes(protocol: type) -> Iterator[str]:
-    for base in reversed(protocol.__mro__):
-        yield from (name for name in inspect.get_annotations(base) if not name.startswith("_"))
 
 
 def _broken(protocol: type, kind: type, method: str, expected: str, found: str) -> StageContractError:
