@@ -11,6 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from Medical_KG_rev.errors import ConfigurationError
 from Medical_KG_rev.models import Caller
 from Medical_KG_rev.orchestration.ledger import Batch, Ledger
 from Medical_KG_rev.settings import Settings
@@ -277,5 +280,18 @@ class PlatformParts:
 
 
 def settings_from(overrides: Mapping[str, Any]) -> Settings:
-    """Settings from the environment, with those of ``overrides`` that are given."""
-    return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    """Settings from the environment, with those of ``overrides`` that are given.
+
+    Raises:
+        ConfigurationError: names the variable, what is wrong with it and what it holds.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        faults = [
+            f"MK_{'__'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']} (got {fault.get('input')!r})"
+            for fault in error.errors(include_url=False)
+        ]
+        raise ConfigurationError(
+            f"The settings are not valid. {'; '.join(faults)}.", remedy="docs/reference/configuration.md lists them all."
+        ) from error

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from Medical_KG_rev.errors import RecordNotFoundError, UsageError
-from Medical_KG_rev.models import AdapterRequest, Document
+from Medical_KG_rev.models import AdapterRequest, Chunk, Document
 from Medical_KG_rev.orchestration.ledger import Job, JobStatus
 from Medical_KG_rev.parts import PlatformParts, settings_from
 from Medical_KG_rev.settings import Settings
@@ -47,7 +47,7 @@ class Platform:
     @classmethod
     def configure(cls) -> Platform:
         """A platform as the environment describes it, for Dagster's code location. Opens and writes nothing."""
-        return cls(Settings())
+        return cls(settings_from({}))
 
     def open_parts(self) -> PlatformParts:
         """The parts that Dagster's resources hand to ops."""
@@ -217,6 +217,10 @@ class Platform:
         from Medical_KG_rev.documents import stored_document
 
         return stored_document(self.parts.ledger, self.parts.store, self.tenant, doc_id)
+
+    def chunks(self, doc_id: str) -> list[Chunk]:
+        """The document's chunks as the index has them, in reading order."""
+        return self.parts.index_writer.chunks(self.tenant, doc_id)
 
     def graph_show(self, entity: str, *, limit: int = 25) -> EntityLookup:
         """What the graph knows of an entity, by id or name."""

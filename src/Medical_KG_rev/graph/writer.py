@@ -39,6 +39,10 @@ class GraphWriter:
         written = self._store.write(ctx.tenant_id, valid, ctx.versions, *_kept(valid, entities, claims))
         return GraphWriteReceipt(written.nodes, written.relationships, {**written.per_document, **failed})
 
+    def live_versions(self, tenant_id: str, doc_ids: Sequence[str]) -> dict[str, str]:
+        """The version of each of these documents that the graph holds now; absent ids are absent."""
+        return self._store.live_versions(tenant_id, doc_ids)
+
     def _elsewhere(self, tenant_id: str, entities: Sequence[Entity], claims: Sequence[Claim]) -> frozenset[str]:
         """Ends of claims that only the store can know."""
         ends = {end for claim in claims for end in (claim.subject_id, claim.object_id) if end is not None}

@@ -75,6 +75,18 @@ class HaystackIndexWriter:
         finally:
             catalogue.close()
 
+    def chunks(self, tenant_id: str, doc_id: str) -> list[Chunk]:
+        """The chunks of a document that can be found right now, in reading order. Takes no lock."""
+        path = self._paths(tenant_id).catalogue
+        if not path.exists():
+            return []
+        catalogue = Catalogue(path, read_only=True)
+        try:
+            found = catalogue.chunks(catalogue.vids_of([doc_id]))
+        finally:
+            catalogue.close()
+        return sorted(found.values(), key=lambda chunk: chunk.start)
+
     def delete(self, tenant_id: str, doc_id: str) -> int:
         """Removes a document and answers how many chunks it had; 0 also where there was none.
 

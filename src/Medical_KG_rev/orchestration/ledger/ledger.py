@@ -194,10 +194,11 @@ class Ledger:
                 counts.update({row[0]: row[1] for row in connection.execute(query)})
         return counts
 
-    def count_by_status(self, submission_id: str) -> dict[str, int]:
-        query = select(jobs.c.status, func.count()).where(jobs.c.submission_id == submission_id).group_by(jobs.c.status)
+    def count_jobs(self) -> dict[str, int]:
+        """Status → jobs of all tenants."""
         with self._engine.connect() as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
+            rows = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status))
+            return {str(row[0]): row[1] for row in rows}
 
     def transition(self, job_id: str, target: JobStatus, **changes: Any) -> Job:
         """Moves one job by compare-and-set. Raises InvalidTransitionError naming the states that may lead to ``target``."""

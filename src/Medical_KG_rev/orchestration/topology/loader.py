@@ -82,11 +82,18 @@ class PipelineLoader:
                 raise _unknown(self._directory / "pipelines", "pipeline", name, self.names())
             return self.load_file(self._directory / "pipelines" / f"{name}.yaml")
         known: list[str] = []
+        broken: list[DagsterPipelineConfigError] = []
         for path in self._candidates(name):
-            topology = self.load_file(path)
+            try:
+                topology = self.load_file(path)
+            except DagsterPipelineConfigError as error:  # a file that is broken now must not stop jobs pinned to another
+                broken.append(error)
+                continue
             if version in (topology.pin, topology.version, path.parent.name):
                 return topology
             known.append(topology.pin)
+        if broken:
+            raise broken[0]
         raise _unknown(self._directory, f"version of pipeline '{name}'", version, tuple(dict.fromkeys(known)))
 
     def pin(self, name: str) -> str:

@@ -1,0 +1,76 @@
+"""What all commands share: options, output on standard output, messages on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from Medical_KG_rev.platform import Platform
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command's words go, and which platform it works on."""
+
+    tenant: str
+    profile: str | None
+    data_dir: Path | None
+    json: bool
+    quiet: bool
+
+    @contextmanager
+    def platform(self, **overrides: Any) -> Iterator[Platform]:
+        """The platform of the command's options."""
+        from Medical_KG_rev.platform import Platform
+
+        with Platform.open(profile=self.profile, data_dir=self.data_dir, tenant=self.tenant, **overrides) as platform:
+            yield platform
+
+    def data(self, value: Any) -> None:
+        """One JSON document on standard output."""
+        click.echo(json.dumps(value, ensure_ascii=False, indent=None))
+
+    def say(self, text: str = "") -> None:
+        """A message on standard error, unless quiet."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+    def console(self, *, stderr: bool = False) -> Console:
+        """A Rich console: tables on standard output, progress on standard error."""
+        from rich.console import Console
+
+        return Console(stderr=stderr, quiet=self.quiet and stderr, highlight=False, soft_wrap=True)
+
+
+def shared_options(function: F) -> F:
+    """Adds ``--tenant``, ``--profile``, ``--data-dir``, ``--json`` and ``--quiet``; the command takes them as ``output``."""
+
+    @click.option("--tenant", default="default", show_default=True, help="Whose documents.")
+    @click.option("--profile", default=None, help="Set of parts to work with (default MK_PROFILE, else embedded).")
+    @click.option(
+        "--data-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=None,
+        help="Where everything is kept (default MK_DATA_DIR, else the user's data folder).",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Machine output on standard output.")
+    @click.option("--quiet", "-q", is_flag=True, help="No progress and no messages.")
+    @wraps(function)
+    def command(
+        *args: Any, tenant: str, profile: str | None, data_dir: Path | None, as_json: bool, quiet: bool, **kwargs: Any
+    ) -> Any:
+        return function(*args, output=Output(tenant, profile, data_dir, as_json, quiet), **kwargs)
+
+    return command  # type: ignore[return-value]

@@ -1,0 +1,48 @@
+"""``medkg ui``: Dagster's webserver and daemon on this project's runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import click
+
+from Medical_KG_rev.cli.context import Output, shared_options
+from Medical_KG_rev.errors import PartUnavailableError
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The UI has no authentication: keep it on loopback.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=3000, show_default=True)
+@click.option("--no-daemon", is_flag=True, help="Only the webserver.")
+@shared_options
+def ui(output: Output, host: str, port: int, no_daemon: bool) -> int:
+    """Serves the Dagster UI with this project's runs until it is interrupted."""
+    from Medical_KG_rev.orchestration.dagster.instance import prepare_home
+
+    if find_spec("dagster_webserver") is None:
+        raise PartUnavailableError("The Dagster UI is not installed.", remedy="Install medical-kg-rev[ui].")
+    with output.platform() as platform:
+        settings = platform.settings
+        home = prepare_home(platform.parts.dagster_home.absolute(), settings.orchestration_dir() / "dagster.yaml")
+    environment = {**os.environ, "DAGSTER_HOME": str(home), "MK_DATA_DIR": str(settings.data_dir.absolute())}
+    module = ["-m", "Medical_KG_rev.definitions"]
+    commands = [["-m", "dagster_webserver", "-h", host, "-p", str(port), *module]]
+    if not no_daemon:
+        commands.append(["-m", "dagster._daemon", "run", *module])
+    output.say(f"The Dagster UI is on http://{host}:{port} in a few seconds; Ctrl-C ends it.")
+    processes = [
+        subprocess.Popen([sys.executable, *command], env=environment, start_new_session=True)  # noqa: S603 - our own commands
+        for command in commands
+    ]
+    try:
+        return processes[0].wait()
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in processes:
+            process.wait()
