@@ -5,7 +5,7 @@ Source: https://docs.openalex.org/api-entities/works/work-object. OpenAlex write
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -131,5 +131,5 @@ class Work(msgspec.Struct, frozen=True):
     abstract_inverted_index: dict[str, list[Number]] | None = None
     abstract_inverted_index_v3: dict[str, list[Number]] | None = None
     updated_date: str | None = None
-    results: msgspec.Raw | None = None
+    results: Any = None
     """Only in a page of works; by it one is known."""

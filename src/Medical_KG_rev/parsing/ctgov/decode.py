@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -11,7 +12,7 @@ from Medical_KG_rev.models import RawPayload
 from Medical_KG_rev.parsing.ctgov.results_schema import Study
 from Medical_KG_rev.parsing.json_record import decode_record
 
-_NCT_ID = re.compile(r"NCT\d{8}")
+_NCT_ID = re.compile(r"NCT[0-9]{8}")
 _RETIRED = ("FullStudiesResponse", "StudyFieldsResponse", "FullStudies", "Study", "ProtocolSection")
 _REMEDY_V2 = "Fetch the study again from API v2: https://clinicaltrials.gov/api/v2/studies/<NCT id>."
 
@@ -19,12 +20,12 @@ _REMEDY_V2 = "Fetch the study again from API v2: https://clinicaltrials.gov/api/
 class _Envelope(msgspec.Struct, frozen=True):
     """The outermost keys by which a retired or enclosing format is known."""
 
-    FullStudiesResponse: msgspec.Raw | None = None
-    StudyFieldsResponse: msgspec.Raw | None = None
-    FullStudies: msgspec.Raw | None = None
-    Study: msgspec.Raw | None = None
-    ProtocolSection: msgspec.Raw | None = None
-    studies: msgspec.Raw | None = None
+    FullStudiesResponse: Any = None
+    StudyFieldsResponse: Any = None
+    FullStudies: Any = None
+    Study: Any = None
+    ProtocolSection: Any = None
+    studies: Any = None
 
 
 def decode_study(payload: RawPayload) -> Study:

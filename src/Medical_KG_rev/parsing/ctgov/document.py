@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
+from Medical_KG_rev.errors import HostileContentError
 from Medical_KG_rev.models import Document, RawPayload
 from Medical_KG_rev.parsing.builder import DocumentBuilder
 from Medical_KG_rev.parsing.ctgov import administration, protocol, results
@@ -30,7 +31,12 @@ def parse(payload: RawPayload, *, parsed_at: datetime) -> Document:
     title = unescape(identity.brief_title or identity.official_title or identity.acronym or nct_id)
     builder = DocumentBuilder(doc_id=f"{SOURCE}:{nct_id}", source=SOURCE, title=title)
     builder.title()
-    _add_parts(builder, study)
+    try:
+        _add_parts(builder, study)
+    except HostileContentError as error:
+        raise HostileContentError(
+            f"{payload.source_id}: {error.message}", remedy=error.remedy, source_id=payload.source_id
+        ) from error
     return builder.build(
         metadata=_metadata(study, nct_id),
         adapter_version=payload.adapter_version,
