@@ -12,7 +12,7 @@ import pytest
 
 from Medical_KG_rev.errors import DagsterPipelineConfigError
 from Medical_KG_rev.models import Chunk, Document, StageContext
-from Medical_KG_rev.orchestration.stages import StageRegistry, StageType, check_signature, contracts
+from Medical_KG_rev.orchestration.stages import StageRegistry, StageType, check_signature, contracts, without_config
 from Medical_KG_rev.orchestration.topology import read_yaml
 
 pytestmark = pytest.mark.component
@@ -60,6 +60,13 @@ def test_build_gives_the_factory_the_stages_config() -> None:
     stage = StageRegistry.builtin({"chunk": Halves}).build("chunk", {"size": 2})
     assert stage.config == {"size": 2}
     check_signature(contracts.ChunkStage, stage)
+
+
+def test_config_that_nothing_reads_is_refused() -> None:
+    registry = StageRegistry.builtin({"chunk": without_config(lambda: Halves({}))})
+    assert registry.build("chunk", {}).config == {}
+    with pytest.raises(DagsterPipelineConfigError, match="takes no config; found: overlap, size"):
+        registry.build("chunk", {"size": 2, "overlap": 1})
 
 
 def test_a_type_that_nothing_implements_says_so() -> None:

@@ -216,6 +216,17 @@ def test_a_pinned_job_gets_the_old_topology(shipped: Path, tmp_path: Path, make_
     assert make_loader(tmp_path / "o").load("auto", pin).pin == pin
 
 
+def test_a_pinned_job_runs_while_the_current_file_is_broken(shipped: Path, tmp_path: Path, make_loader: MakeLoader) -> None:
+    shutil.copytree(shipped, tmp_path / "o")
+    pin = make_loader(tmp_path / "o").pin("auto")
+    (tmp_path / "o" / "pipelines" / "auto.yaml").write_text("stages: [")
+    broken = make_loader(tmp_path / "o")
+    assert broken.load("auto", pin).pin == pin
+    for version in (None, "9.9"):
+        with pytest.raises(DagsterPipelineConfigError, match=r"pipelines/auto.yaml:1: "):
+            broken.load("auto", version)
+
+
 def test_pin_says_the_same_for_a_default_stated_and_left_out(load_text: Load) -> None:
     """So that a key that models gain later leaves the pins of queued jobs as they are."""
     one = load_text(stages="stages:\n- {name: a, type: chunk, policy: default}\n")

@@ -5,6 +5,7 @@ The study in it is invented.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,9 @@ def sample_document() -> Document:
     builder.title()
     for paragraph in PARAGRAPHS:
         builder.annotate("condition", builder.block(paragraph))
-    return builder.build(metadata={"kind": "text"})
+    return builder.build(
+        metadata={"kind": "text"}, adapter_version="kit-1", parser_version="kit-1", parsed_at=datetime(2026, 1, 1, tzinfo=UTC)
+    )
 
 
 def sample_chunks() -> list[Chunk]:

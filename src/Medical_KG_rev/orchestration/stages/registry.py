@@ -26,6 +26,21 @@ class StageType:
     factory: StageFactory | None = None
 
 
+def without_config(make: Callable[[], object]) -> StageFactory:
+    """A factory for a type that takes no ``config``: stating one is an error instead of being ignored."""
+
+    def build(config: Mapping[str, Any]) -> object:
+        if config:
+            raise DagsterPipelineConfigError(
+                f"A stage of this type takes no config; found: {', '.join(sorted(config))}.",
+                remedy="Leave `config` out of the pipeline; what can be set is in the settings (MK_…).",
+                field="config",
+            )
+        return make()
+
+    return build
+
+
 class StageRegistry:
     """The stage types of one process, filled by the composition root and by plugins. No global one exists."""
 
