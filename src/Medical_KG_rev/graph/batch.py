@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from Medical_KG_rev.models import Claim, Entity, EntityType
+from Medical_KG_rev.models import Claim, Entity, EntityType, Evidence
 
 Row = dict[str, Any]
 
@@ -63,15 +64,13 @@ class GraphBatch:
     """The rows of one write. Evidence is shared: one node per place in a document, however many claims it supports."""
 
     documents: list[Row]
+    described: list[Row]
     entities: dict[str, Entity]
-    claims: list[Row]
+    values: list[Row]
+    links: list[Row]
     evidence: list[Row]
     mentions: list[Row]
-    describes: list[Row]
-    subjects: list[Row]
-    objects: list[Row]
     supports: list[Row]
-    derived: list[Row]
 
     @classmethod
     def build(
@@ -80,57 +79,56 @@ class GraphBatch:
         own = dict.fromkeys(documents)
         merged = merge_entities(entities)
         stated = {claim.id: claim for claim in claims if claim.doc_id in own}
-        places = {(claim.id, evidence_id(e.doc_id, e.start, e.end)): e for claim in stated.values() for e in claim.evidence}
-        evidence = {place: found for (_, place), found in places.items()}
+        places = {(claim.id, evidence_id(e)): e for claim in stated.values() for e in claim.evidence}
+        rows = [{"id": doc_id, "source": doc_id.partition(":")[0], "version": versions[doc_id]} for doc_id in own]
         return cls(
-            documents=[{"id": d, "source": d.partition(":")[0], "version": versions[d]} for d in own],
+            documents=[row for row in rows if row["id"] not in merged],
+            described=[row for row in rows if row["id"] in merged],
             entities=merged,
-            claims=[_claim_row(claim) for claim in stated.values()],
-            evidence=[_evidence_row(place, found) for place, found in evidence.items()],
+            values=[_claim_row(claim) for claim in stated.values() if claim.object_id is None],
+            links=[_claim_row(claim) for claim in stated.values() if claim.object_id is not None],
+            evidence=[_evidence_row(place, e) for place, e in {place: e for (_, place), e in places.items()}.items()],
             mentions=_mention_rows(merged.values(), own),
-            describes=[{"a": d, "b": d} for d in own if d in merged],
-            subjects=[{"a": claim.id, "b": claim.subject_id} for claim in stated.values()],
-            objects=[{"a": c.id, "b": c.object_id} for c in stated.values() if c.object_id is not None],
-            supports=[{"a": place, "b": claim_id} for claim_id, place in places],
-            derived=[{"a": place, "b": found.doc_id} for place, found in evidence.items()],
+            supports=[{"evidence": place, "claim": claim_id} for claim_id, place in places],
         )
 
     @property
     def referenced(self) -> set[str]:
         """Entities that claims of this call point at."""
-        return {row["b"] for row in self.subjects} | {row["b"] for row in self.objects}
+        return {row[end] for row in self.values + self.links for end in ("subject", "object") if row[end] is not None}
 
     @property
     def nodes(self) -> int:
-        return len(self.documents) + len(self.entities) + len(self.claims) + len(self.evidence)
+        rows = (self.documents, self.described, self.entities, self.values, self.links, self.evidence)
+        return sum(map(len, rows))
 
     @property
     def relationships(self) -> int:
-        rows = (self.mentions, self.describes, self.subjects, self.objects, self.supports, self.derived)
+        rows = (self.described, self.mentions, self.values, self.links, self.links, self.evidence, self.supports)
         return sum(map(len, rows))
 
     def counts(self) -> dict[str, int]:
         """Per document: the claims it makes, and the entities that it describes, mentions or makes claims about."""
-        owner = {row["id"]: row["document_id"] for row in self.claims}
-        seen: dict[str, set[str]] = {row["id"]: set() for row in self.documents}
-        for row in self.mentions + self.describes:
-            seen[row["a"]].add(row["b"])
-        for row in self.subjects + self.objects:
-            seen[owner[row["a"]]].add(row["b"])
-        counts = {doc_id: len(ids) for doc_id, ids in seen.items()}
-        for doc_id in owner.values():
-            counts[doc_id] += 1
-        return counts
+        entities = {row["id"]: set[str]() for row in self.documents}
+        entities |= {row["id"]: {row["id"]} for row in self.described}
+        claims = Counter(row["document_id"] for row in self.values + self.links)
+        for row in self.mentions:
+            entities[row["document_id"]].add(row["entity_id"])
+        for row in self.values + self.links:
+            entities[row["document_id"]].update(filter(None, (row["subject"], row["object"])))
+        return {doc_id: len(ids) + claims[doc_id] for doc_id, ids in entities.items()}
 
 
-def evidence_id(doc_id: str, start: int, end: int) -> str:
-    return f"{doc_id}@{start}-{end}"
+def evidence_id(evidence: Evidence) -> str:
+    return f"{evidence.doc_id}@{evidence.start}-{evidence.end}"
 
 
 def _claim_row(claim: Claim) -> Row:
     return {
         "id": claim.id,
         "document_id": claim.doc_id,
+        "subject": claim.subject_id,
+        "object": claim.object_id,
         "predicate": claim.predicate,
         "value": claim.value,
         "qualifiers": to_json(claim.qualifiers),
@@ -140,7 +138,7 @@ def _claim_row(claim: Claim) -> Row:
     }
 
 
-def _evidence_row(place: str, evidence: Any) -> Row:
+def _evidence_row(place: str, evidence: Evidence) -> Row:
     return {
         "id": place,
         "document_id": evidence.doc_id,
@@ -155,8 +153,8 @@ def _evidence_row(place: str, evidence: Any) -> Row:
 def _mention_rows(entities: Iterable[Entity], own: Mapping[str, None]) -> list[Row]:
     rows = {
         (entity.id, mention.doc_id, mention.start, mention.end): {
-            "a": mention.doc_id,
-            "b": entity.id,
+            "document_id": mention.doc_id,
+            "entity_id": entity.id,
             "start": mention.start,
             "stop": mention.end,
             "text": mention.text,

@@ -1,4 +1,8 @@
-"""Writing rows to LadybugDB: what a transaction of the store consists of."""
+"""Writing rows to LadybugDB.
+
+The session is on a private copy: statements commit one by one, which bounds the engine's memory, and the copy's publication is
+the transaction.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,27 @@ from Medical_KG_rev.graph.schema import NODE_KEYS
 from Medical_KG_rev.graph.session import GraphSession
 from Medical_KG_rev.models import Entity, EntityType
 
+_DOCUMENT = "(d:Document {document_id: r.id, source: r.source, version: r.version})"
+_CLAIM = (
+    "(c:Claim {claim_id: r.id, document_id: r.document_id, predicate: r.predicate, value: r.value, "
+    "qualifiers: r.qualifiers, score: r.score, negated: r.negated, method: r.method})"
+)
+_EVIDENCE = (
+    "(v:Evidence {evidence_id: r.id, document_id: r.document_id, start_offset: r.start, end_offset: r.stop, text: r.text, "
+    "section: r.section, page: r.page})"
+)
+_MENTION = "[:MENTIONS {start_offset: r.start, end_offset: r.stop, text: r.text, score: r.score}]"
+# Nodes are made together with what leads away from them, which saves a look-up per relationship.
 _INSERTS = {
-    "documents": "CREATE (n:Document {document_id: r.id, source: r.source, version: r.version})",
-    "claims": "CREATE (n:Claim {claim_id: r.id, document_id: r.document_id, predicate: r.predicate, value: r.value, "
-    "qualifiers: r.qualifiers, score: r.score, negated: r.negated, method: r.method})",
-    "evidence": "CREATE (n:Evidence {evidence_id: r.id, document_id: r.document_id, start_offset: r.start, "
-    "end_offset: r.stop, text: r.text, section: r.section, page: r.page})",
-    "mentions": "MATCH (a:Document {document_id: r.a}) MATCH (b:Entity {entity_id: r.b}) "
-    "CREATE (a)-[:MENTIONS {start_offset: r.start, end_offset: r.stop, text: r.text, score: r.score}]->(b)",
-    "describes": "MATCH (a:Document {document_id: r.a}) MATCH (b:Entity {entity_id: r.b}) CREATE (a)-[:DESCRIBES]->(b)",
-    "subjects": "MATCH (a:Claim {claim_id: r.a}) MATCH (b:Entity {entity_id: r.b}) CREATE (a)-[:SUBJECT]->(b)",
-    "objects": "MATCH (a:Claim {claim_id: r.a}) MATCH (b:Entity {entity_id: r.b}) CREATE (a)-[:OBJECT]->(b)",
-    "supports": "MATCH (a:Evidence {evidence_id: r.a}) MATCH (b:Claim {claim_id: r.b}) CREATE (a)-[:SUPPORTS]->(b)",
-    "derived": "MATCH (a:Evidence {evidence_id: r.a}) MATCH (b:Document {document_id: r.b}) CREATE (a)-[:DERIVED_FROM]->(b)",
+    "documents": f"CREATE {_DOCUMENT}",
+    "described": f"MATCH (e:Entity {{entity_id: r.id}}) CREATE {_DOCUMENT}-[:DESCRIBES]->(e)",
+    "mentions": f"MATCH (d:Document {{document_id: r.document_id}}) MATCH (e:Entity {{entity_id: r.entity_id}}) "
+    f"CREATE (d)-{_MENTION}->(e)",
+    "values": f"MATCH (s:Entity {{entity_id: r.subject}}) CREATE {_CLAIM}-[:SUBJECT]->(s)",
+    "links": "MATCH (s:Entity {entity_id: r.subject}) MATCH (o:Entity {entity_id: r.object}) "
+    f"CREATE {_CLAIM}-[:SUBJECT]->(s), (c)-[:OBJECT]->(o)",
+    "evidence": f"MATCH (d:Document {{document_id: r.document_id}}) CREATE {_EVIDENCE}-[:DERIVED_FROM]->(d)",
+    "supports": "MATCH (v:Evidence {evidence_id: r.evidence}) MATCH (c:Claim {claim_id: r.claim}) CREATE (v)-[:SUPPORTS]->(c)",
 }
 _CREATE_ENTITY = (
     "CREATE (n:Entity {entity_id: r.id, type: r.type, name: r.name, aliases: r.aliases, xrefs: r.xrefs, "
@@ -99,7 +111,7 @@ def insert(session: GraphSession, batch: GraphBatch) -> None:
 def _refuse_conflicts(session: GraphSession, batch: GraphBatch) -> None:
     outside = sorted(batch.referenced - batch.entities.keys())
     dangling = set(outside) - existing(session, "Entity", outside)
-    taken = existing(session, "Claim", [row["id"] for row in batch.claims])
+    taken = existing(session, "Claim", [row["id"] for row in batch.values + batch.links])
     violations = [f"a claim points at the unknown entity {entity_id}" for entity_id in sorted(dangling)]
     violations += [f"claim {claim_id} belongs to another document" for claim_id in sorted(taken)]
     if violations:
@@ -110,7 +122,7 @@ def _refuse_conflicts(session: GraphSession, batch: GraphBatch) -> None:
 
 def _put_entities(session: GraphSession, batch: GraphBatch) -> None:
     """Creates new entities and joins known ones: a document is the authority on its own entity, else what was there wins."""
-    own = {row["id"] for row in batch.documents}
+    own = {row["id"] for row in batch.described}
     known = _known_entities(session, batch.entities)
     joined = (
         merge_pair(batch.entities[key], old) if key in own else merge_pair(old, batch.entities[key]) for key, old in known.items()

@@ -42,9 +42,8 @@ class LadybugGraphStore:
         batch = GraphBatch.build(documents, versions, entities, claims)
         with self._graph(tenant_id).replacing() as session:
             _ensure_schema(session)
-            with session.transaction():
-                rows.remove_documents(session, documents)
-                rows.insert(session, batch)
+            rows.remove_documents(session, documents)
+            rows.insert(session, batch)
         outcomes = {doc_id: Outcome("written", count) for doc_id, count in batch.counts().items()}
         return GraphWriteReceipt(batch.nodes, batch.relationships, outcomes)
 
@@ -59,7 +58,7 @@ class LadybugGraphStore:
     def delete(self, tenant_id: str, doc_id: str) -> int:
         if not self.live_versions(tenant_id, [doc_id]):
             return 0
-        with self._graph(tenant_id).replacing() as session, session.transaction():
+        with self._graph(tenant_id).replacing() as session:
             return rows.remove_documents(session, [doc_id])
 
     def show(self, tenant_id: str, entity: str, limit: int = 25) -> EntityLookup:

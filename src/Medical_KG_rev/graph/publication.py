@@ -17,9 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from Medical_KG_rev.errors import MedicalKGError, StorageFullError, StoreCorruptError, StoreUnavailableError
-from Medical_KG_rev.graph.session import EngineLimits, GraphSession
+from Medical_KG_rev.graph.session import MEBIBYTE, EngineLimits, GraphSession
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CORRUPTION = ("Unable to open database", "Cannot read checkpoint", "hecksum", "orrupt", "IO exception", "Storage exception")
 _POLL_SECONDS = 0.01
 
 
@@ -95,7 +96,10 @@ class PublishedGraph:
         except OSError as error:
             raise self._os_error(error) from error
         except RuntimeError as error:
-            raise self._engine_error(error) from error
+            translated = self._engine_error(error)
+            if translated is error:
+                raise
+            raise translated from error
 
     def _os_error(self, error: OSError) -> MedicalKGError:
         if error.errno in _NO_SPACE:
@@ -106,15 +110,23 @@ class PublishedGraph:
             path=str(self.path),
         )
 
-    def _engine_error(self, error: RuntimeError) -> MedicalKGError:
+    def _engine_error(self, error: RuntimeError) -> Exception:
         words = str(error)
         if any(os.strerror(code) in words for code in _NO_SPACE):
             return self._full(error)
-        return StoreCorruptError(
-            f"The graph {self.path} cannot be read or changed: {words.splitlines()[0] if words else 'unknown reason'}",
-            remedy=f"Move {self.path} away and ingest again: what is not in the graph is written anew.",
-            path=str(self.path),
-        )
+        if words.startswith("Buffer manager exception"):
+            return StoreUnavailableError(
+                f"The graph engine may use {self._limits.buffer_bytes // MEBIBYTE} MiB, and {self.path} needs more.",
+                remedy="Write fewer documents at once (MK_BATCH__GRAPH_SLICE).",
+                path=str(self.path),
+            )
+        if any(sign in words for sign in _CORRUPTION):
+            return StoreCorruptError(
+                f"The graph {self.path} cannot be read: {words.splitlines()[0]}",
+                remedy=f"Move {self.path} away and ingest again: what is not in the graph is written anew.",
+                path=str(self.path),
+            )
+        return error
 
     def _full(self, error: Exception) -> StorageFullError:
         return StorageFullError(

@@ -21,7 +21,7 @@ ROWS_PER_STATEMENT = 4096
 class EngineLimits:
     """What one open database may use. The engine's own default is 80 % of the machine's memory."""
 
-    buffer_bytes: int = 128 * MEBIBYTE
+    buffer_bytes: int = 256 * MEBIBYTE
     threads: int = 2
     max_database_bytes: int = 1 << 36
     lock_timeout_seconds: float = 120.0
@@ -74,13 +74,6 @@ class GraphSession:
         self._connection.set_query_timeout(max(1, int(timeout_seconds * 1000)))
         with self._execute(statement, parameters) as result:
             return result.get_column_names(), cast("list[list[Any]]", result.get_n(limit)), result.has_next()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Ends with COMMIT; after an error the private copy is thrown away whole, so that nothing has to be rolled back."""
-        self.rows("BEGIN TRANSACTION")
-        yield
-        self.rows("COMMIT")
 
     def _execute(self, statement: str, parameters: Mapping[str, Any] | None) -> QueryResult:
         return cast("QueryResult", self._connection.execute(statement, dict(parameters or {})))
