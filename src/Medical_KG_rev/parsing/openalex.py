@@ -276,7 +276,7 @@ def _metadata(work: Work, work_id: str) -> Mapping[str, Any]:
         "license": place.license or best.license,
         "retracted": work.is_retracted,
         "journal": (place.source.display_name if place.source else None) or place.raw_source_name,
-        "biblio": msgspec.structs.asdict(biblio) if work.biblio and biblio != Biblio() else None,
+        "biblio": {name: value for name, value in msgspec.structs.asdict(biblio).items() if value},
         "open_access": access.oa_status,
         "pdf_url": best.pdf_url or place.pdf_url,
         "topics": [topic.display_name for topic in work.topics or () if topic.display_name],
@@ -284,7 +284,7 @@ def _metadata(work: Work, work_id: str) -> Mapping[str, Any]:
         "cited_by_count": work.cited_by_count,
         "url": f"https://openalex.org/{work_id}",
     }
-    return {name: value for name, value in values.items() if value not in (None, "", [])}
+    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 
 def _identifiers(work: Work, work_id: str) -> dict[str, str]:

@@ -1,0 +1,334 @@
+"""What invented records state becomes entities and claims, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from Medical_KG_rev.extraction import PREDICATES, RecordExtractor, predicates
+from Medical_KG_rev.extraction.names import (
+    doi_id,
+    mesh_curie,
+    openalex_id,
+    orcid_id,
+    own_id,
+    pmcid_id,
+    pmid_id,
+    ror_id,
+    word_key,
+)
+from Medical_KG_rev.extraction.trials import MAX_TESTED_PAIRS
+from Medical_KG_rev.models import Claim, Document, Entity, EntityType, RawPayload, SectionKind, StageContext
+from Medical_KG_rev.orchestration.stages.contracts import ExtractStage
+from Medical_KG_rev.parsing import ctgov, openalex
+from Medical_KG_rev.parsing.builder import DocumentBuilder
+
+pytestmark = pytest.mark.unit
+
+PARSED_AT = datetime(2026, 1, 2, tzinfo=UTC)
+SAMPLES = Path(__file__).parents[1] / "parsing"
+CTX = StageContext(tenant_id="t")
+STUDY = "clinicaltrials:NCT00000099"
+WORK = "openalex:W9900000001"
+GOUT, URATE, GLIMAZOLE = "MESH:D015210", "MESH:D033461", "MESH:C000999999"
+
+
+class Found:
+    """An extraction, easy to ask."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        entities, self.claims = RecordExtractor().execute(CTX, document)
+        self.entities: dict[str, Entity] = {entity.id: entity for entity in entities}
+        assert len(self.entities) == len(entities)
+
+    def of_type(self, kind: EntityType) -> dict[str, str]:
+        return {entity.name: entity.id for entity in self.entities.values() if entity.type is kind}
+
+    def pairs(self, predicate: str) -> set[tuple[str, str | None]]:
+        return {(claim.subject_id, claim.object_id) for claim in self.claims if claim.predicate == predicate}
+
+    def claims_of(self, predicate: str) -> list[Claim]:
+        return [claim for claim in self.claims if claim.predicate == predicate]
+
+
+def study_record() -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((SAMPLES / "study_sample.json").read_text())
+    return record
+
+
+def study(record: dict[str, Any]) -> Found:
+    content = json.dumps(record).encode()
+    payload = RawPayload(source="clinicaltrials", source_id="study.json", format="ctgov-json", content=content)
+    return Found(ctgov.parse(payload, parsed_at=PARSED_AT))
+
+
+@pytest.fixture(scope="module")
+def trial() -> Found:
+    return study(study_record())
+
+
+@pytest.fixture(scope="module")
+def work() -> Found:
+    content = (SAMPLES / "work_sample.json").read_bytes()
+    payload = RawPayload(source="openalex", source_id="work.json", format="openalex-json", content=content)
+    return Found(openalex.parse(payload, parsed_at=PARSED_AT))
+
+
+def test_is_an_extract_stage() -> None:
+    assert isinstance(RecordExtractor(), ExtractStage)
+
+
+def test_text_about_bananas_states_nothing() -> None:
+    builder = DocumentBuilder(doc_id="local:bananas", source="local", title="Text about bananas")
+    builder.title()
+    builder.block("Bananas are yellow. A placebo controlled trial of 120 patients with hypertension took ACE inhibitors.")
+    entities, claims = RecordExtractor().execute(CTX, builder.build(metadata={"kind": "text"}))
+    assert claims == []
+    assert entities == [
+        Entity(
+            id="local:bananas",
+            type=EntityType.TEXT,
+            name="Text about bananas",
+            attributes={"title": "Text about bananas", "source": "local"},
+        )
+    ]
+
+
+def test_untitled_text_is_named_by_its_id() -> None:
+    builder = DocumentBuilder(doc_id="local:1", source="local", title="")
+    builder.block("text")
+    assert RecordExtractor().execute(CTX, builder.build())[0][0].name == "local:1"
+
+
+def test_study_itself(trial: Found) -> None:
+    own = trial.entities[STUDY]
+    assert own.type is EntityType.STUDY
+    assert own.attributes["title"] == "Invented Study of Glimazole in Gouty Arthritis"
+    assert own.attributes["date"] == "2023-01-09"
+    assert own.attributes["url"].endswith("NCT00000099")
+
+
+def test_conditions_are_grounded_by_the_derived_terms(trial: Found) -> None:
+    assert trial.of_type(EntityType.DISEASE) == {"Arthritis, Gouty": GOUT, "Hyperuricemia": URATE}
+    assert trial.pairs(predicates.STUDIES_CONDITION) == {(STUDY, GOUT), (STUDY, URATE)}
+    gout = trial.entities[GOUT]
+    assert [mention.text for mention in gout.mentions] == ["Gouty arthritis", "Arthritis, Gouty"]
+    assert gout.aliases == ("Gouty arthritis",)
+
+
+def test_interventions_and_their_types(trial: Found) -> None:
+    diet = own_id(EntityType.PROCEDURE, "diet advice")
+    assert trial.of_type(EntityType.CHEMICAL) == {"glimazole": GLIMAZOLE, "Placebo": own_id(EntityType.CHEMICAL, "Placebo")}
+    assert trial.of_type(EntityType.PROCEDURE) == {"Diet advice": diet}
+    assert set(trial.entities[GLIMAZOLE].aliases) == {"Glimazole", "GLZ", "Glimaz"}
+
+
+def test_only_what_was_tested_is_in_trials_for_the_condition(trial: Found) -> None:
+    diet = own_id(EntityType.PROCEDURE, "diet advice")
+    tested = trial.claims_of(predicates.STUDIED_FOR)
+    assert {(c.subject_id, c.object_id) for c in tested} == {(GLIMAZOLE, GOUT), (GLIMAZOLE, URATE), (diet, GOUT), (diet, URATE)}
+    assert tested[0].qualifiers == {"study": STUDY, "phase": ["PHASE2", "PHASE3"]}
+    assert [evidence.section for evidence in tested[0].evidence] == ["Interventions", "Conditions"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("primaryPurpose", "DIAGNOSTIC"), ("primaryPurpose", ""), ("studyType", "OBSERVATIONAL")]
+)
+def test_other_purposes_claim_no_treatment(field: str, value: str) -> None:
+    record = study_record()
+    design = record["protocolSection"]["designModule"]
+    (design["designInfo"] if field == "primaryPurpose" else design)[field] = value
+    assert study(record).claims_of(predicates.STUDIED_FOR) == []
+
+
+def test_too_many_pairs_claim_none() -> None:
+    record = study_record()
+    record["protocolSection"]["conditionsModule"]["conditions"] = [f"condition {n}" for n in range(MAX_TESTED_PAIRS)]
+    found = study(record)
+    assert found.claims_of(predicates.STUDIED_FOR) == []
+    assert len(found.claims_of(predicates.STUDIES_CONDITION)) > MAX_TESTED_PAIRS
+
+
+def test_ungrounded_names_have_ids_of_their_own() -> None:
+    record = study_record()
+    del record["derivedSection"]
+    found = study(record)
+    assert found.of_type(EntityType.DISEASE)["Gouty arthritis"] == own_id(EntityType.DISEASE, "  GOUTY  arthritis")
+    assert all(entity_id.startswith("MK:disease:") for entity_id in found.of_type(EntityType.DISEASE).values())
+
+
+def test_derived_term_without_a_matching_name_is_still_stated() -> None:
+    record = study_record()
+    record["protocolSection"]["conditionsModule"]["conditions"] = ["Something else"]
+    record["derivedSection"]["conditionBrowseModule"]["browseLeaves"] = []
+    assert {(STUDY, GOUT), (STUDY, URATE)} < study(record).pairs(predicates.STUDIES_CONDITION)
+
+
+def test_arms_and_what_they_receive(trial: Found) -> None:
+    arms = trial.of_type(EntityType.STUDY_ARM)
+    assert all(arm.startswith(f"{STUDY}:arm:") for arm in arms.values())
+    assert trial.pairs(predicates.HAS_PART) == {(STUDY, arm) for arm in arms.values()}
+    assert (arms["Glimazole arm"], GLIMAZOLE) in trial.pairs(predicates.HAS_PARTICIPANT)
+    assert len(trial.pairs(predicates.HAS_PARTICIPANT)) == 4
+
+
+def test_phases_and_sponsors(trial: Found) -> None:
+    assert [claim.value for claim in trial.claims_of(predicates.IN_PHASE)] == ["Phase 2", "Phase 3"]
+    sponsors = {trial.entities[str(c.object_id)].name: c.qualifiers["role"] for c in trial.claims_of(predicates.SPONSORED_BY)}
+    assert sponsors == {"Invented Trials Unit": "lead", "Fictive Pharma Ltd": "collaborator"}
+
+
+def test_posted_outcome_is_the_planned_one(trial: Found) -> None:
+    outcomes = trial.of_type(EntityType.OUTCOME)
+    assert set(outcomes) == {"Days of pain", "Serum urate", "Satisfaction"}
+    claim = next(c for c in trial.claims_of(predicates.MEASURES) if c.object_id == outcomes["Days of pain"])
+    assert [evidence.section for evidence in claim.evidence] == ["Primary outcomes", "Days of Pain"]
+
+
+def test_results_are_values_with_their_cell_as_evidence(trial: Found) -> None:
+    results = trial.claims_of(predicates.HAS_VALUE)
+    assert [(r.value, r.qualifiers["group"]) for r in results] == [("3.1", "Glimazole"), ("5.2", "Placebo"), ("7", "OG009")]
+    first = results[0]
+    assert first.subject_id == trial.of_type(EntityType.OUTCOME)["Days of pain"]
+    assert first.qualifiers["unit"] == "days"
+    assert first.qualifiers["spread"] == "0.4"
+    cell = first.evidence[0]
+    table = next(block.table for _, block in trial.document.iter_blocks() if block.start <= cell.start < block.end)
+    assert table is not None
+    assert (cell.start, cell.end) in {(c.start, c.end) for c in table.cells}
+
+
+def test_adverse_events_that_happened(trial: Found) -> None:
+    claims = trial.claims_of(predicates.REPORTS_EVENT)
+    told = [(trial.entities[str(c.object_id)].name, c.qualifiers["affected"], c.qualifiers["serious"]) for c in claims]
+    assert told == [("Anaphylaxis", 1, True), ("Nausea", 4, False)]
+
+
+def test_studies_cite_and_have_keywords(trial: Found) -> None:
+    assert trial.pairs(predicates.CITES) == {(STUDY, "PMID:99999901"), (STUDY, "PMID:99999902")}
+    assert len(trial.pairs(predicates.HAS_TOPIC)) == 2
+
+
+def test_work_itself(work: Found) -> None:
+    own = work.entities[WORK]
+    assert own.type is EntityType.PUBLICATION
+    assert own.xrefs == ("DOI:10.9999/invented.1", "PMID:99999903", "pmc-fulltext:PMC9999904")
+    assert own.attributes["retracted"] is True
+    assert own.attributes["type"] == "review"
+
+
+def test_authors_and_affiliations(work: Found) -> None:
+    people = work.of_type(EntityType.PERSON)
+    nameless = own_id(EntityType.PERSON, WORK, "Only A. Name")
+    assert people == {"Ines Vented": "ORCID:0000-0002-1825-0097", "Phil Ctive": "openalex:A9900000002", "Only A. Name": nameless}
+    assert work.entities["ORCID:0000-0002-1825-0097"].xrefs == ("openalex:A9900000001",)
+    affiliations = work.claims_of(predicates.AFFILIATED_WITH)
+    assert [c.object_id for c in affiliations] == ["ROR:0abcdef12", own_id(EntityType.ORGANIZATION, "Institute of Nowhere")]
+    assert [e.text for e in affiliations[0].evidence] == ["Ines Vented", "Invented University"]
+
+
+def test_topics_headings_funders_and_citations(work: Found) -> None:
+    topics = {str(c.object_id): dict(c.qualifiers) for c in work.claims_of(predicates.HAS_TOPIC)}
+    assert topics["openalex:T99001"] == {"relevance": 0.98}
+    assert topics["MESH:D006073"] == {"major": True, "qualifier": "drug therapy"}
+    assert topics[own_id(EntityType.CONCEPT, "gout")] == {}
+    assert work.pairs(predicates.FUNDED_BY) == {(WORK, "openalex:F9900000001"), (WORK, "openalex:F9900000002")}
+    assert work.claims_of(predicates.FUNDED_BY)[0].qualifiers == {"award_ids": ["AW-1"]}
+    assert work.pairs(predicates.CITES) == {(WORK, "openalex:W9900000002"), (WORK, "openalex:W9900000003")}
+
+
+def article(*annotations: tuple[str, str, dict[str, Any]]) -> Found:
+    builder = DocumentBuilder(doc_id="pmc-fulltext:PMC9900001", source="pmc-fulltext", title="Invented article")
+    with builder.section("Record", SectionKind.METADATA):
+        for kind, text, attributes in annotations:
+            builder.annotate(kind, builder.block(text), **attributes)
+    return Found(builder.build(metadata={"kind": "article"}))
+
+
+def test_cited_works_by_their_best_identifier() -> None:
+    found = article(
+        ("cited_work", "First", {"doi": "10.9999/ABC", "pmid": "12", "title": "One"}),
+        ("cited_work", "Second", {"pmid": "13"}),
+        ("cited_work", "Third", {"pmcid": "PMC14", "doi": "10.9999/x"}),
+        ("cited_work", "Fourth", {"title": "Untraceable", "year": 1999}),
+        ("cited_work", "Itself", {"pmcid": "PMC9900001"}),
+    )
+    own = own_id(EntityType.PUBLICATION, "Untraceable", "1999")
+    cited = ["DOI:10.9999/abc", "PMID:13", "pmc-fulltext:PMC14", own]
+    assert [claim.object_id for claim in found.claims_of(predicates.CITES)] == cited
+    assert found.entities["DOI:10.9999/abc"].xrefs == ("PMID:12",)
+
+
+def test_the_same_statement_twice_is_one_claim_with_two_places() -> None:
+    found = article(("keyword", "Gout", {}), ("keyword", "gout", {}))
+    (claim,) = found.claims
+    assert [evidence.text for evidence in claim.evidence] == ["Gout", "gout"]
+    (concept,) = found.of_type(EntityType.CONCEPT).values()
+    assert len(found.entities[concept].mentions) == 2
+
+
+def test_unknown_kinds_and_unusable_ids_are_no_reason_to_fail() -> None:
+    found = article(
+        ("unheard_of", "x", {}),
+        ("author", "A. Uthor", {"orcid": "not one", "openalex_id": 7, "affiliations": ["", "  ", {"ror": "x"}, {"name": "Lab"}]}),
+        ("mesh", "Heading", {"id": "??"}),
+        ("funder", "Fund", {"id": "10.13039/100000001"}),
+        ("topic", "Topic", {}),
+    )
+    assert "DOI:10.13039/100000001" in found.entities
+    assert own_id(EntityType.CONCEPT, "heading") in found.entities
+    assert len(found.claims_of(predicates.AFFILIATED_WITH)) == 1
+
+
+def test_page_and_section_come_from_the_block() -> None:
+    found = article(("keyword", "Gout", {}))
+    evidence = found.claims[0].evidence[0]
+    assert (evidence.section, evidence.page, evidence.bbox) == ("Record", None, None)
+
+
+@pytest.mark.parametrize(
+    ("make", "value", "expected"),
+    [
+        (orcid_id, "https://orcid.org/0000-0002-1825-009x", "ORCID:0000-0002-1825-009X"),
+        (orcid_id, None, None),
+        (openalex_id, "https://openalex.org/W12", "openalex:W12"),
+        (openalex_id, "https://openalex.org/keywords/gout", None),
+        (mesh_curie, "D008687", "MESH:D008687"),
+        (mesh_curie, "mesh:d008687", "MESH:D008687"),
+        (mesh_curie, "X1", None),
+        (ror_id, "https://ror.org/0abcdef12", "ROR:0abcdef12"),
+        (pmid_id, 123, "PMID:123"),
+        (pmid_id, "https://pubmed.ncbi.nlm.nih.gov/123", "PMID:123"),
+        (pmid_id, "\u0661", None),
+        (pmcid_id, "pmc12", "pmc-fulltext:PMC12"),
+        (doi_id, "https://doi.org/10.1000/ABC", "DOI:10.1000/abc"),
+        (doi_id, "none", None),
+    ],
+)
+def test_identifiers(make: Any, value: Any, expected: str | None) -> None:
+    assert make(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("Arthritis, Juvenile", "juvenile arthritis", True),
+        ("Substance Use Disorders", "substance-use disorder", True),
+        ("Diabetes Mellitus, Type 2", "Type 2 Diabetes Mellitus", True),
+        ("Type 1 diabetes", "Type 2 diabetes", False),
+        ("Psoriasis", "Psoria", False),
+    ],
+)
+def test_simple_variants_of_a_name(one: str, other: str, same: bool) -> None:
+    assert (word_key(one) == word_key(other)) is same
+
+
+def test_every_predicate_is_described() -> None:
+    names = {value for name, value in vars(predicates).items() if name.isupper() and isinstance(value, str)}
+    assert names == set(PREDICATES)
+    assert all(name.startswith(("biolink:", "MK:")) for name in names)
