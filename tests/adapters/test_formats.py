@@ -41,6 +41,16 @@ def text_of(content: bytes) -> Sniffed:
         (ARTICLE % (b"pmcid", b"PMC9990001"), "a.xml", Sniffed("jats-xml", "pmc-fulltext:PMC9990001")),
         (ARTICLE % (b"doi", b"10.9999/x(1).2"), "a.xml", Sniffed("jats-xml", "local:10.9999-x-1-.2")),
         (ARTICLE % (b"doi", b"10.9999/a&lt;1&gt;2"), "a.xml", Sniffed("jats-xml", "local:10.9999-a-1-2")),
+        (
+            b"<pmc-articleset>" + ARTICLE % (b"pmc", b"12") + b"</pmc-articleset>",
+            "a.xml",
+            Sniffed("jats-xml", "pmc-fulltext:PMC12"),
+        ),
+        (
+            b'<j:article xmlns:j="u"><j:article-meta><j:article-id pub-id-type="pmc">12</j:article-id></j:article-meta>',
+            "a.xml",
+            Sniffed("jats-xml", "pmc-fulltext:PMC12"),
+        ),
         (ARTICLE % (b"pmid", b"123"), "a.xml", Sniffed("jats-xml", "local:PMID-123")),
         (b"Plain words.", "a.md", text_of(b"Plain words.")),
         (b"{not json", "a.txt", text_of(b"{not json")),

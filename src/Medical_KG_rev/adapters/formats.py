@@ -43,8 +43,10 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _NAME = re.compile(rb"[A-Za-z_][\w:.-]{0,100}")
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 _ARTICLE_ID = re.compile(
-    rb"<article-id\s[^>]{0,200}?pub-id-type\s*=\s*[\"']([\w-]{1,40})[\"'][^>]{0,200}>([^<]{1,500})</article-id"
+    rb"<(?:[\w.-]{1,40}:)?article-id\s[^>]{0,200}?pub-id-type\s*=\s*[\"']([\w-]{1,40})[\"'][^>]{0,200}>([^<]{1,500})<"
 )
+_FRONT_END = re.compile(rb"</(?:[\w.-]{1,40}:)?article-meta\s*>|<(?:[\w.-]{1,40}:)?body\b")
+_ARTICLE_ROOTS = frozenset({"article", "pmc-articleset", "articles"})
 _PMCID = re.compile(r"(?:PMC)?\s*([0-9]{1,12})(?:\.[0-9]+)?", re.IGNORECASE)
 _PMID = re.compile(r"[0-9]{1,12}")
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
@@ -54,7 +56,6 @@ _FOREIGN_ROOTS = {
     "html": "an HTML page",
     "clinical_study": "a ClinicalTrials.gov registry XML file, a retired format; get the study as v2 JSON",
     "art": "a BioMed Central <art> file, which is not JATS; get the article as JATS from PubMed Central",
-    "pmc-articleset": "a set of articles; save each <article> as a file of its own",
 }
 
 
@@ -287,8 +288,8 @@ def _sniff_xml(body: bytes, name: str) -> Sniffed:
     head = body[:XML_HEAD_BYTES]
     start = _root_start(head, name)
     match = _NAME.match(head, start + 1)
-    root = match[0].decode("ascii", "replace") if match else "?"
-    if root != "article":
+    root = match[0].decode("ascii", "replace").rpartition(":")[2] if match else "?"
+    if root not in _ARTICLE_ROOTS:
         what = _FOREIGN_ROOTS.get(root.lower(), f"XML with the root element <{root}>, not JATS <article>")
         raise UnsupportedFormatError(f"{name} is {what}.", remedy=SUPPORTED, path=name)
     return Sniffed("jats-xml", _article_doc_id(head[start:], name))
@@ -331,7 +332,7 @@ def _doctype_end(head: bytes, at: int, name: str) -> int:
 
 def _article_doc_id(article: bytes, name: str) -> str:
     """The same id that the parser gives: the PMCID, else the first DOI as it is spelt, else the PMID."""
-    front = article.partition(b"</article-meta>")[0].partition(b"<body")[0]
+    front = _FRONT_END.split(article, maxsplit=1)[0]
     ids: dict[str, list[str]] = {}
     for kind, value in _ARTICLE_ID.findall(_COMMENT.sub(b"", front)):
         text = " ".join(unescape(value.decode("utf-8", "replace")).split())

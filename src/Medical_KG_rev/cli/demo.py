@@ -27,7 +27,7 @@ def demo(output: Output) -> int:
     """Ingests the sample corpus (invented records in the sources' true formats), searches it and shows a piece of its graph."""
     with output.platform() as platform:
         _fetch_model(output, platform)
-        samples = Path(str(resources.files("Medical_KG_rev") / "samples"))
+        samples = Path(str(resources.files("Medical_KG_rev") / "samples" / "corpus"))
         output.say(f"\nIngesting the sample corpus ({samples}) …")
         result = follow(platform.ingest("local", paths=[samples]), output)
         if output.json:
