@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -60,7 +63,7 @@ class Corpus:
         return writer.execute(self.context(documents, version, tenant_id), self.batch(documents, tenant_id))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def corpus() -> Corpus:
     return Corpus()
 
@@ -90,3 +93,44 @@ def found(retriever: Retriever) -> Callable[..., dict[str, str]]:
         return {hit.chunk_id: hit.text for hit in retriever.search(tenant_id, query, k=k, **options).hits}  # type: ignore[arg-type]
 
     return search
+
+
+class WritingProcess:
+    """Another process that writes as it is ordered; see writing_process.py."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("writing_process.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def order(self, root: Path, **orders: object) -> None:
+        assert self._process.stdin is not None
+        results = str(self._folder / "results.json")
+        self._process.stdin.write(json.dumps({"root": str(root), "results": results, **orders}) + "\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> tuple[int, list[dict[str, object]]]:
+        """Waits for the exit status (negative: the signal) and the results of the last order."""
+        assert self._process.stdout is not None
+        answer = json.loads(self._process.stdout.readline())
+        return answer["status"], answer["results"]
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def writing_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WritingProcess, WritingProcess]]:
+    """Two of them, for the whole module."""
+    processes = tuple(WritingProcess(tmp_path_factory.mktemp("results")) for _ in range(2))
+    yield processes  # type: ignore[misc]
+    for process in processes:
+        process.close()

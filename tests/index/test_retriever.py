@@ -83,7 +83,7 @@ def test_queries_are_words_never_syntax(filled, retriever, query):
 
 
 def test_an_unknown_leg_lists_the_valid_ones(filled, retriever):
-    with pytest.raises(UsageError, match="'sparse' is not a search leg. Valid legs: bm25, dense"):
+    with pytest.raises(UsageError, match=r"'sparse' is not a search leg\. Valid legs: bm25, dense"):
         retriever.search("default", "glucose", legs=["bm25", "sparse"])
 
 

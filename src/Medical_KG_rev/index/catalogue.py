@@ -8,6 +8,7 @@ visible and what it replaces invisible, and readers see it through SQLite's own 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ INSERT INTO meta VALUES ('schema', '1');
 """
 
 _IN = "(SELECT value FROM json_each(?))"
-_DISK = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE", "SQLITE_IOERR_SHMSIZE")
+_DISK = ("SQLITE_FULL", *(f"SQLITE_IOERR_{call}" for call in ("WRITE", "FSYNC", "TRUNCATE", "SHMOPEN", "SHMSIZE")))
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -96,23 +97,34 @@ class Catalogue:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
         with self._guarded():
-            mode = "rw" if read_only else "rwc"
+            if not read_only and not path.exists():
+                self._create()
             self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=10, isolation_level=None, check_same_thread=False
+                f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10, isolation_level=None, check_same_thread=False
             )
-            if read_only:
-                self._db.execute("PRAGMA query_only=ON")
-            else:
-                self._prepare_for_writing()
+            # What is deleted is overwritten, not only unlinked from the tree.
+            for pragma in ["query_only=ON"] if read_only else ["synchronous=FULL", "secure_delete=ON"]:
+                self._db.execute(f"PRAGMA {pragma}")
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Chunk).decode
+        if not read_only:
+            self._check_schema()
 
-    def _prepare_for_writing(self) -> None:
-        """``secure_delete``: what is deleted is overwritten, not only unlinked from the tree."""
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "journal_size_limit=16777216"):
-            self._db.execute(f"PRAGMA {pragma}")
-        if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+    def _create(self) -> None:
+        """Makes the file under another name first, so that no reader meets one without tables."""
+        unfinished = self._path.with_suffix(".new")
+        unfinished.unlink(missing_ok=True)
+        database = sqlite3.connect(unfinished, isolation_level=None)
+        try:
+            database.execute("PRAGMA synchronous=FULL")
+            database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            database.execute("PRAGMA journal_mode=WAL")
+        finally:
+            database.close()
+        unfinished.replace(self._path)
+        sync_folder(self._path.parent)
+
+    def _check_schema(self) -> None:
         schema = self.meta().get("schema")
         if schema != SCHEMA_VERSION:
             raise IndexMismatchError(
@@ -266,6 +278,15 @@ class Catalogue:
 
     def _one(self, sql: str) -> Any:
         return self._all(sql)[0][0]
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _listed(values: Iterable[object]) -> tuple[str]:

@@ -38,8 +38,7 @@ class Evaluation(msgspec.Struct, frozen=True):
 
 def write_run(file: TextIO, query_id: str, hits: Iterable[tuple[str, float]], tag: str = "medkg") -> None:
     """Appends one query's (doc_id, score) pairs, best first. Scores are written in full, so that their order survives."""
-    for rank, (doc_id, score) in enumerate(hits, start=1):
-        file.write(f"{query_id} Q0 {doc_id} {rank} {score!r} {tag}\n")
+    file.writelines(f"{query_id} Q0 {doc_id} {rank} {score!r} {tag}\n" for rank, (doc_id, score) in enumerate(hits, start=1))
 
 
 def read_run(path: Path) -> Run:

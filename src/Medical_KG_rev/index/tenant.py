@@ -125,8 +125,8 @@ class TenantIndex:
         chunks = change.chunks
         self._step("intent.before")
         generation, first = self.catalogue.prepare(len(chunks))
-        self._step("intent.after")
         try:
+            self._step("intent.after")
             commit = self._stage(change, generation, list(enumerate(chunks, start=first)))
             self._step("commit.before")
             self.catalogue.commit(commit)

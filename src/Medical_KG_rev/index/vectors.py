@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from Medical_KG_rev.errors import IndexMismatchError, StorageFullError, StoreUnavailableError
-from Medical_KG_rev.index.catalogue import Segment
+from Medical_KG_rev.index.catalogue import Segment, sync_folder
 from Medical_KG_rev.index.ports import Scored
 
 _SUFFIX = ".faiss"
@@ -58,7 +58,7 @@ class FaissStore:
             self._step("segment.unnamed")
             temporary.replace(path)
             self._step("segment.named")
-            _sync_folder(self._root)
+            sync_folder(self._root)
         except OSError as error:
             raise _write_failure(path, error) from error
         return Segment(generation, hashlib.sha256(content).hexdigest(), len(vids))
@@ -138,14 +138,6 @@ def _serialised(vids: NDArray[np.int64], matrix: NDArray[np.float32]) -> bytes:
     index.add_with_ids(np.ascontiguousarray(matrix), vids)
     content: bytes = faiss.serialize_index(index).tobytes()
     return content
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_failure(path: Path, error: OSError) -> StorageFullError | StoreUnavailableError:

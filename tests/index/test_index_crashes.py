@@ -1,0 +1,151 @@
+"""Writers that are killed at each step of the protocol, or run out of disk, leave whole generations and nothing else."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sys
+
+import pytest
+
+from Medical_KG_rev.index import HaystackIndexWriter, Retriever
+from Medical_KG_rev.index.catalogue import Catalogue
+from Medical_KG_rev.index.lexical import TantivyStore
+from Medical_KG_rev.index.tenant import Paths, tenant_folder
+from Medical_KG_rev.index.vectors import FaissStore
+
+pytestmark = pytest.mark.chaos
+
+SEED = int(os.environ.get("MEDKG_CHAOS_SEED", "7"))
+
+BEFORE_COMMIT = (
+    "intent.before",
+    "intent.after",
+    "segment.unsynced",
+    "segment.unnamed",
+    "segment.named",
+    "lexicon.uncommitted",
+    "lexicon.committed",
+    "commit.before",
+)
+AFTER_COMMIT = ("commit.after", "cleanup.lexicon", "cleanup.segments", "cleanup.after")
+IN_RECOVERY = ("withdraw.stores", "cleanup.lexicon", "cleanup.segments", "cleanup.after")
+
+OLD = {f"local:{n}": [f"common first {n}"] for n in range(7)}
+NEW = {"local:0": ["common second 0", "common second too"], "local:1": [], "local:8": ["common fresh 8"]}
+
+
+def texts(documents):
+    return sorted(text for chunks in documents.values() for text in chunks)
+
+
+def visible(root, corpus):
+    """What each leg finds, by a reader that has never seen the index before."""
+    opened = Retriever(root, corpus.vector_of)
+    legs = {leg: sorted(h.text for h in opened.search("default", "common", k=1000, legs=[leg]).hits) for leg in ("bm25", "dense")}
+    opened.close()
+    assert legs["bm25"] == legs["dense"]
+    return legs["bm25"]
+
+
+def assert_stores_agree(root):
+    """Catalogue, segments and lexicon hold the same rows; nothing is owed and no file is left over."""
+    paths = Paths(tenant_folder(root, "default"))
+    catalogue = Catalogue(paths.catalogue, read_only=True)
+    live = set(catalogue.live_vids())
+    segments, vectors, lexical = catalogue.segments(), FaissStore(paths.segments), TantivyStore(paths.lexicons)
+    name = catalogue.meta()["lexicon"]
+    held = [int(vid) for segment in segments for vid in vectors.read(segment)[0]]
+    assert len(held) == len(set(held))
+    assert live <= set(held)
+    assert len(set(held) - live) == sum(segment.dead for segment in segments)
+    assert {vid for vid, _ in lexical.reader(name).search(["common"], 10_000)} == live
+    assert lexical.names() == [name]
+    assert sorted(path.name for path in paths.segments.iterdir()) == sorted(f"{s.generation}.faiss" for s in segments)
+    assert (catalogue.prepared(), catalogue.outbox()) == ([], [])
+    catalogue.close()
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory, corpus):
+    """Seven segments of one row, so that the eighth write folds them, supersedes rows and has everything to clean up."""
+    root = tmp_path_factory.mktemp("base") / "index"
+    for doc_id, chunks in OLD.items():
+        corpus.write(HaystackIndexWriter(root), {doc_id: chunks})
+    return root
+
+
+@pytest.fixture
+def filled(base, root):
+    shutil.copytree(base, root)
+
+
+@pytest.fixture
+def run(root, writing_processes):
+    """Has another process write; answers its exit status and results."""
+
+    def order(**orders):
+        writing_processes[0].order(root, **orders)
+        return writing_processes[0].answer()
+
+    return order
+
+
+@pytest.mark.parametrize("step", [*BEFORE_COMMIT, *AFTER_COMMIT])
+def test_killed_at_any_step_and_again_in_recovery(step, filled, root, corpus, writer, run):
+    again = random.Random(f"{SEED}:{step}").choice(IN_RECOVERY)
+    sys.stdout.write(f"seed {SEED}: killed at {step}, then at {again}\n")
+    batch = {"documents": NEW, "version": "v2"}
+    before, after = texts(OLD), texts(OLD | NEW)
+    expected = after if step in AFTER_COMMIT else before
+
+    status, _ = run(batches=[batch], kill_at=step)
+    assert status == -9
+    assert visible(root, corpus) == expected
+    assert writer.live_versions("default", ["local:8"]) == ({"local:8": "v2"} if step in AFTER_COMMIT else {})
+
+    status, _ = run(batches=[batch], kill_at=again)
+    assert visible(root, corpus) in (before, after)
+    if step in AFTER_COMMIT:
+        assert visible(root, corpus) == after
+
+    receipt = corpus.write(writer, NEW, "v2")
+    assert visible(root, corpus) == after
+    assert_stores_agree(root)
+    if step in AFTER_COMMIT:
+        assert receipt.generation == 0
+    assert corpus.write(writer, NEW, "v2").generation == 0
+    assert_stores_agree(root)
+
+
+def test_no_step_of_the_protocol_is_left_out(filled, root, corpus):
+    steps = []
+    corpus.write(HaystackIndexWriter(root, step=steps.append), NEW, "v2")
+    assert tuple(steps) == (*BEFORE_COMMIT, *AFTER_COMMIT)
+
+
+def test_an_error_at_any_step_is_undone_at_once(filled, root, corpus):
+    for step in BEFORE_COMMIT:
+
+        def fail(name, step=step):
+            if name == step:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            corpus.write(HaystackIndexWriter(root, step=fail), NEW, "v2")
+        assert visible(root, corpus) == texts(OLD)
+        assert_stores_agree(root)
+
+
+@pytest.mark.parametrize("file_bytes", [0, 2_000, 9_000, 30_000, 70_000, 120_000, 200_000, 400_000])
+def test_a_full_disk_leaves_what_was_committed(file_bytes, filled, root, corpus, writer, run):
+    big = {f"local:{n}": [f"common text {n} {m} " + f"filler{n}x{m} " * 60 for m in range(4)] for n in range(100, 160)}
+    status, results = run(batches=[{"documents": big, "version": "v1"}], file_bytes=file_bytes)
+    assert status == 0
+    if "error" in results[0]:
+        assert results[0]["error"] == "storage_full"
+        assert visible(root, corpus) == texts(OLD)
+    corpus.write(writer, big)
+    assert visible(root, corpus) == texts(OLD | big)
+    assert_stores_agree(root)
