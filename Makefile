@@ -31,7 +31,7 @@ check: $(VENV)/.ready ## style, types, architecture, dependencies, spelling, sec
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry src
 	$(BIN)/codespell
 	$(BIN)/interrogate --quiet src
@@ -70,7 +70,7 @@ lock: $(UV) ## resolves pyproject.toml into requirements*.txt again (UPGRADE=1: 
 	$(subst --upgrade,,$(LOCK)) --extra services --extra pdf --extra ui pyproject.toml -o requirements.txt
 
 clean: ## removes what was built, the environment included; never data
-	rm -rf $(VENV) .uv dist build site htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .uv dist build site htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # uv installs the same locked files as pip does, in seconds instead of a minute. It lives apart from what it installs.
 $(UV): requirements-uv.txt
