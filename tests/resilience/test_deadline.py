@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextvars
 import gc
+import os
+import signal
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 
 import pytest
 
@@ -99,3 +102,28 @@ def test_a_forgotten_deadline_leaves_no_threads_and_keeps_no_results() -> None:
 def test_a_deadline_may_call_itself() -> None:
     deadline = Deadline(10)
     assert deadline.run(lambda: deadline.run(lambda: 3)) == 3
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, also where whoever runs the tests ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_while_waiting_passes_and_the_late_answer_reaches_nobody() -> None:
+    deadline = Deadline(30, name="d-interrupted")
+    release = threading.Event()
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        deadline.run(lambda: release.wait(30) and "late")
+    assert time.monotonic() - started < 10
+    timer.join()
+    release.set()
+    assert deadline.run(lambda: "next") == "next"
+    deadline.close()
+    wait_until_none("d-interrupted")

@@ -162,6 +162,18 @@ def test_unregistered_source(load_text: Load) -> None:
     assert "openalex" in caught.value.valid
 
 
+def test_a_source_that_stands_twice(load_text: Load) -> None:
+    with pytest.raises(DagsterPipelineConfigError, match="'local' stands 2 times"):
+        load_text('version: "1.0"\nname: test\ndescription: x\napplicable_sources: [local, local]\nstages:\n' + stage("a"))
+
+
+def test_a_stage_by_name(load_text: Load) -> None:
+    topology = load_text(stages="stages:\n" + stage("a"))
+    assert topology.stage("a") is topology.stages[0]
+    with pytest.raises(KeyError):
+        topology.stage("b")
+
+
 def test_version_without_quotes_gets_a_hint(load_text: Load) -> None:
     with pytest.raises(DagsterPipelineConfigError, match="put it in quotes"):
         load_text("version: 1.0\nname: test\ndescription: x\napplicable_sources: [local]\nstages:\n" + stage("a"))
