@@ -99,6 +99,9 @@ def reading_query(cypher: str, parameters: Mapping[str, Any]) -> ReadingQuery:
         _refuse("", f"The query is longer than {MAX_CHARACTERS} characters.")
     tokens = list(_tokens(cypher))
     _check(_without_end([token for token in tokens if token.kind not in ("space", "comment")]))
+    missing = sorted({token.text for token in tokens if token.kind == "parameter"} - {f"${name}" for name in parameters})
+    if missing:
+        _refuse(missing[0], f"The query's parameter {missing[0]} has no value.")
     literals: dict[str, Any] = {}
     text = "".join(_rendered(token, literals, parameters) for token in tokens).strip().rstrip(";")
     return ReadingQuery(text, {**parameters, **literals})
