@@ -112,6 +112,13 @@ def test_live_versions_know_only_what_can_be_found(writer, corpus):
     assert writer.live_versions("default", ["local:1", "local:2"]) == {"local:2": "v1"}
 
 
+def test_chunks_come_back_as_they_were_written(writer, corpus):
+    assert writer.chunks("default", "local:1") == []
+    corpus.write(writer, METFORMIN)
+    assert writer.chunks("default", "local:1") == list(corpus.batch({"local:1": METFORMIN["local:1"]}).chunks)
+    assert writer.chunks("default", "local:9") == []
+
+
 def test_delete_and_write_again(writer, corpus, found):
     corpus.write(writer, METFORMIN)
     assert writer.delete("default", "local:1") == 2

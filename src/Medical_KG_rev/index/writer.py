@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -66,14 +66,16 @@ class HaystackIndexWriter:
 
     def live_versions(self, tenant_id: str, doc_ids: Iterable[str]) -> dict[str, str]:
         """The version of each document that can be found right now; the others are absent. Takes no lock."""
-        path = self._paths(tenant_id).catalogue
-        if not path.exists():
-            return {}
-        catalogue = Catalogue(path, read_only=True)
-        try:
-            return catalogue.versions(doc_ids)
-        finally:
-            catalogue.close()
+        with self._reading(tenant_id) as catalogue:
+            return catalogue.versions(doc_ids) if catalogue is not None else {}
+
+    def chunks(self, tenant_id: str, doc_id: str) -> list[Chunk]:
+        """The chunks of a document that can be found right now, in the order in which they were written. Takes no lock."""
+        with self._reading(tenant_id) as catalogue:
+            if catalogue is None:
+                return []
+            with catalogue.transaction("DEFERRED"):
+                return [chunk for _, chunk in sorted(catalogue.chunks(catalogue.vids_of([doc_id])).items())]
 
     def chunks(self, tenant_id: str, doc_id: str) -> list[Chunk]:
         """The chunks of a document that can be found right now, in reading order. Takes no lock."""
@@ -114,6 +116,18 @@ class HaystackIndexWriter:
 
     def _paths(self, tenant_id: str) -> Paths:
         return Paths(tenant_folder(self._root, tenant_id))
+
+    @contextmanager
+    def _reading(self, tenant_id: str) -> Iterator[Catalogue | None]:
+        path = self._paths(tenant_id).catalogue
+        if not path.exists():
+            yield None
+            return
+        catalogue = Catalogue(path, read_only=True)
+        try:
+            yield catalogue
+        finally:
+            catalogue.close()
 
     def _locked(self, tenant_id: str) -> AbstractContextManager[TenantIndex]:
         return open_for_writing(self._root, tenant_id, self._analyser, timeout_seconds=self._timeout, step=self._step)
