@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from Medical_KG_rev.platform import Platform
 
+PIPED_COLUMNS = 400
+"""Tables are not folded where no screen bounds them."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -51,7 +54,10 @@ class Output:
         """A Rich console: tables on standard output, progress on standard error."""
         from rich.console import Console
 
-        return Console(stderr=stderr, quiet=self.quiet and stderr, highlight=False, soft_wrap=True)
+        console = Console(stderr=stderr, quiet=self.quiet and stderr, highlight=False)
+        if not console.is_terminal:
+            console.width = PIPED_COLUMNS
+        return console
 
 
 def shared_options(function: F) -> F:

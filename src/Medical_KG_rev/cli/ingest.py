@@ -127,7 +127,9 @@ def _summarise(output: Output, result: dict[str, Any]) -> None:
         output.say(f"  {document['doc_id']}: {document['source_id']} was replaced by a later record of the same document.")
     failed = [document for document in documents if document["error"]]
     for document in failed[:FAILURES_SHOWN]:
-        output.say(f"  failed in {document['stage']}: {document['source_id']}: {document['error']['message']}")
+        message = document["error"]["message"]
+        named = "" if document["source_id"] in message else f"{document['source_id']}: "
+        output.say(f"  failed in {document['stage']}: {named}{message}")
     if len(failed) > FAILURES_SHOWN:
         output.say(f"  … and {len(failed) - FAILURES_SHOWN:,} more: `medkg jobs list --status failed`.")
     queued = sum(document["status"] == "queued" for document in documents)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -17,5 +18,6 @@ def prepare_home(home: Path, template: Path) -> Path:
 
 
 def open_instance(home: Path, template: Path) -> DagsterInstance:
-    """The instance whose runs the Dagster UI shows."""
+    """The instance whose runs the Dagster UI shows. Its configuration refers to ``DAGSTER_HOME``, which is set here."""
+    os.environ["DAGSTER_HOME"] = str(home.absolute())
     return DagsterInstance.from_config(str(prepare_home(home, template)))
