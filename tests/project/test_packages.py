@@ -78,8 +78,9 @@ def in_fresh_process(code: str, home: Path) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-def test_importing_the_package_loads_no_heavy_library(tmp_path: Path) -> None:
-    code = "import json, sys, Medical_KG_rev; print(json.dumps(sorted({n.partition('.')[0] for n in sys.modules})))"
+@pytest.mark.parametrize("module", ["Medical_KG_rev", "Medical_KG_rev.cli.main"])
+def test_importing_the_package_loads_no_heavy_library(module: str, tmp_path: Path) -> None:
+    code = f"import json, sys, {module}; print(json.dumps(sorted({{n.partition('.')[0] for n in sys.modules}})))"
     assert HEAVY & set(json.loads(in_fresh_process(code, tmp_path))) == set()
 
 

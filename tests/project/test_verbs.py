@@ -41,18 +41,3 @@ def test_dependabot_moves_the_dagster_family_together(repository: Path) -> None:
 def test_a_checkout_finds_its_pipelines(repository: Path) -> None:
     assert Settings().orchestration_dir() == repository / "config" / "orchestration"
     assert (Settings().orchestration_dir() / "resilience.yaml").is_file()
-
-
-def test_the_wheel_carries_the_pipelines(repository: Path, tmp_path: Path) -> None:
-    """An installed package has no checkout beside it."""
-    import sys
-    import zipfile
-
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(command, cwd=repository, check=True, capture_output=True, timeout=120)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = {Path(name) for name in zipfile.ZipFile(wheel).namelist()}
-    shipped = {path.relative_to(repository) for path in (repository / "config").rglob("*.yaml")}
-    assert shipped
-    assert {Path("Medical_KG_rev") / path for path in shipped} <= names
-    assert {path.parts[0] for path in names if not path.parts[0].endswith(".dist-info")} == {"Medical_KG_rev"}
