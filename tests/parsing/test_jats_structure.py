@@ -158,6 +158,7 @@ def test_references_come_last_with_what_the_record_tells_of_each(sample: Documen
             "title": "Earlier invented work",
             "year": 2010,
         },
+        "A response reference.": {},
         "2 Brown C. Other work. Inv J 2011. PMC8800002": {"pmcid": "PMC8800002", "title": "Other work", "year": 2011},
     }
     assert "Unpublished observation." in sample.quote(last.start, last.end)

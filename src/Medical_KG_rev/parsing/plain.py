@@ -96,9 +96,10 @@ def parse_record(payload: RawPayload, *, parsed_at: datetime) -> Document:
 
 
 def _document(payload: RawPayload, doc_id: str, title: str, paragraphs: list[str], parsed_at: datetime) -> Document:
-    """One section, so that a short record's title and text end up in one passage."""
-    builder = DocumentBuilder(doc_id=doc_id, source="local", title=title)
-    builder.title()
+    """One section, so that a short record's title and text end up in one passage. What has no title is called by its id."""
+    builder = DocumentBuilder(doc_id=doc_id, source="local", title=title or doc_id.partition(":")[2])
+    if title:
+        builder.title()
     for paragraph in paragraphs:
         builder.block(paragraph)
     return builder.build(

@@ -40,7 +40,8 @@ _MARKS = (
     (b"<\0?\0", "utf-16-le"),
     (b"\0<\0?", "utf-16-be"),
 )
-_ENCODINGS = frozenset({"utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "ascii", "iso8859-1", "iso8859-15", "cp1252"})
+_ENCODINGS = frozenset({"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252"})
+"""What a declaration in ASCII can truly say; wider encodings show by their first bytes."""
 _DECLARATION = re.compile(r"^\s*<\?xml\s[^>]*?\?>")
 _DECLARED = re.compile(rb"^\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 _PROLOG = re.compile(r"\s+|<\?.*?\?>|<!--.*?-->", re.DOTALL)
@@ -81,17 +82,7 @@ def read_xml(payload: RawPayload) -> etree._Element:
 
 def _decode(payload: RawPayload) -> str:
     content, who = payload.content, payload.source_id
-    marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
-    declared = _DECLARED.match(content[:400])
-    name = marked or (declared.group(1).decode("ascii") if declared else "utf-8")
-    try:
-        encoding = codecs.lookup(name).name
-    except LookupError:
-        encoding = ""
-    if encoding not in _ENCODINGS:
-        raise MalformedPayloadError(
-            f"{who} declares the encoding {name!r}.", remedy=f"Use one of: {', '.join(sorted(_ENCODINGS))}.", source_id=who
-        )
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None) or _declared_encoding(payload)
     try:
         text = content.decode(encoding).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
     except UnicodeDecodeError as error:
@@ -104,6 +95,23 @@ def _decode(payload: RawPayload) -> str:
         line = text.count("\n", 0, nul) + 1
         raise MalformedPayloadError(f"{who} contains a NUL character (line {line}).", source_id=who, line=line)
     return text
+
+
+def _declared_encoding(payload: RawPayload) -> str:
+    declared = _DECLARED.match(payload.content[:400])
+    name = declared.group(1).decode("ascii") if declared else "utf-8"
+    try:
+        encoding = codecs.lookup(name).name
+    except LookupError:
+        encoding = ""
+    if encoding not in _ENCODINGS:
+        raise MalformedPayloadError(
+            f"{payload.source_id} declares the encoding {name!r}, which it does not have or nobody reads.",
+            remedy="Save it as UTF-8.",
+            source_id=payload.source_id,
+            path=payload.uri,
+        )
+    return encoding
 
 
 def _refuse_entities(payload: RawPayload, text: str) -> None:

@@ -46,7 +46,8 @@ def parse(payload: RawPayload, *, parsed_at: datetime) -> Document:
         )
     identifiers = article_identifiers(meta)
     doc_id = document_id(payload, identifiers, meta)
-    builder = DocumentBuilder(doc_id=doc_id, source=doc_id.partition(":")[0], title=article_title(meta))
+    source, _, identifier = doc_id.partition(":")
+    builder = DocumentBuilder(doc_id=doc_id, source=source, title=article_title(meta) or identifier)
     _write(builder, article, front, meta)
     metadata = _metadata(article, front, meta, identifiers)
     return builder.build(

@@ -13,7 +13,7 @@ from lxml import etree
 
 from Medical_KG_rev.models import BlockType, SectionKind
 from Medical_KG_rev.parsing.builder import DocumentBuilder
-from Medical_KG_rev.parsing.jats.inline import XLINK_HREF, append_inline, inline_text
+from Medical_KG_rev.parsing.jats.inline import XLINK_HREF, append_inline, inline_text, loose_texts
 from Medical_KG_rev.parsing.jats.references import write_references
 from Medical_KG_rev.parsing.jats.tables import is_table, table_caption, table_rows
 
@@ -129,12 +129,14 @@ class BodyWriter:
         if next(element.iter(*_BEYOND_LISTS), None) is None:
             self._builder.items(list(_items(element)))
             return
+        self._builder.block(element.text or "", type)
         for item in element:
             if isinstance(item.tag, str):
                 self.flow(item, type)
+            self._builder.block(item.tail or "", type)
 
     def verse(self, element: etree._Element, _: BlockType) -> None:
-        self._builder.items([inline_text(line) for line in element if isinstance(line.tag, str)])
+        self._builder.items(list(loose_texts(element)))
 
     def references(self, element: etree._Element, _: BlockType = BlockType.PARAGRAPH) -> None:
         heads = [head for head in (element.find("label"), element.find("title")) if head is not None]
@@ -175,19 +177,29 @@ def _within(element: etree._Element, tag: str) -> bool:
 
 def _items(element: etree._Element) -> Iterator[str]:
     """Items of a list or definition list, those of nested lists after the item that holds them."""
+    yield element.text or ""
     for child in element:
         if child.tag in ("list", "def-list"):
             yield from _items(child)
         elif child.tag == "def-item":
-            terms = " ".join(filter(None, map(inline_text, child.iterfind("term"))))
-            others = [part for part in child if isinstance(part.tag, str) and part.tag != "term"]
-            yield ": ".join(filter(None, (terms, " ".join(map(inline_text, others)))))
+            yield _definition(child)
         elif isinstance(child.tag, str):
             run = [child.text or ""]
             nested = _gather(child, run)
             yield "".join(run)
             for inner in nested:
                 yield from _items(inner)
+        yield child.tail or ""
+
+
+def _definition(item: etree._Element) -> str:
+    terms = [part for part in item if part.tag == "term"]
+    others = [part for part in item if part.tag != "term"]
+    run = [item.text or ""]
+    for part in others:
+        append_inline(part, run)
+    run += [f" {part.tail or ''}" for part in item]
+    return ": ".join(filter(None, (" ".join(map(inline_text, terms)), " ".join("".join(run).split()))))
 
 
 def _gather(item: etree._Element, run: list[str]) -> list[etree._Element]:
@@ -196,6 +208,7 @@ def _gather(item: etree._Element, run: list[str]) -> list[etree._Element]:
     for child in item:
         if child.tag in ("list", "def-list"):
             nested.append(child)
+            run.append(" ")
         elif child.tag == "p":
             run.append(" " + (child.text or ""))
             nested += _gather(child, run)

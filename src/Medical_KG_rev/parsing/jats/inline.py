@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from html import unescape
 
 from lxml import etree
@@ -61,6 +61,15 @@ def listed_text(element: etree._Element, skip: Container[str] = _TEX) -> str:
     if any(text and text.strip() for text in own):
         return tidy(inline_text(element, skip))
     return ", ".join(filter(None, (inline_text(part, skip) for part in parts)))
+
+
+def loose_texts(element: etree._Element) -> Iterator[str]:
+    """The texts of an element's children, and what stands between them."""
+    yield element.text or ""
+    for child in element:
+        if isinstance(child.tag, str):
+            yield inline_text(child)
+        yield child.tail or ""
 
 
 def tidy(text: str) -> str:

@@ -13,7 +13,6 @@ from Medical_KG_rev.parsing.jats.identifiers import normal_doi, normal_pmcid, no
 from Medical_KG_rev.parsing.jats.inline import XLINK_HREF, inline_text, listed_text, tidy
 
 CITATIONS = frozenset({"element-citation", "mixed-citation", "citation", "nlm-citation"})
-_NOT_LOOSE = frozenset({*CITATIONS, "label", "citation-alternatives"})
 _TITLES = ("article-title", "data-title", "chapter-title", "part-title", "source")
 _YEAR = re.compile(r"(?<!\d)(1[5-9]\d\d|20\d\d)(?!\d)")
 
@@ -23,23 +22,34 @@ def write_references(builder: DocumentBuilder, references: list[etree._Element])
     works = [work for reference in references for work in _works(reference)]
     kept = [(text, attributes) for text, attributes in works if text]
     for span, (_, attributes) in zip(builder.items([text for text, _ in kept]), kept, strict=True):
-        if any(attributes.values()):
+        if attributes is not None:
             builder.annotate("cited_work", span, **attributes)
 
 
-def _works(reference: etree._Element) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Text and attributes; the label goes with the first work of a reference, what is no citation with the last."""
-    label = reference.findtext("label") or ""
-    citations = list(reference.iter(*CITATIONS))
-    loose = [child for child in reference if isinstance(child.tag, str) and child.tag not in _NOT_LOOSE]
-    if not citations:
-        yield tidy(inline_text(reference)), {}
-        return
-    for index, citation in enumerate(citations):
-        parts = [label if index == 0 else "", citation_text(citation)]
-        if index == len(citations) - 1:
-            parts += map(inline_text, loose)
-        yield " ".join(filter(None, parts)), cited_work(citation)
+def _works(reference: etree._Element) -> list[tuple[str, dict[str, Any] | None]]:
+    """Text and attributes of each citation. What precedes them all goes with the first, anything else with the one before.
+
+    A reference without citation is a note: its text, without attributes.
+    """
+    works: list[tuple[list[str], dict[str, Any] | None]] = []
+    loose: list[str] = []
+    for text, citation in _parts(reference):
+        if citation is not None:
+            works.append(([] if works else [*loose], cited_work(citation)))
+        (works[-1][0] if works else loose).append(text)
+    return [(tidy(" ".join(" ".join(texts).split())), attributes) for texts, attributes in works or [(loose, None)]]
+
+
+def _parts(reference: etree._Element) -> Iterator[tuple[str, etree._Element | None]]:
+    yield reference.text or "", None
+    for child in reference:
+        if child.tag in CITATIONS:
+            yield citation_text(child), child
+        elif child.tag == "citation-alternatives":
+            yield from _parts(child)
+        elif isinstance(child.tag, str):
+            yield inline_text(child), None
+        yield child.tail or "", None
 
 
 def citation_text(citation: etree._Element) -> str:

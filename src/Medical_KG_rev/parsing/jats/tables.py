@@ -16,6 +16,8 @@ MAX_COLUMN_SPAN = 1000
 MAX_GRID = 2_000_000
 """Grid positions that spans may cover in one table; above, cells are taken as they come, without spans."""
 
+_CELLS = frozenset({"td", "th", "entry"})
+_ROWS = frozenset({"tr", "row"})
 _GROUPS = frozenset({"thead", "tbody", "tfoot", "tgroup"})
 
 
@@ -26,7 +28,7 @@ def is_table(element: etree._Element) -> bool:
 def table_rows(table: etree._Element) -> list[list[CellText]]:
     """The rows in reading order; header cells are those of the head and ``th``."""
     rows = [
-        [_cell(cell, in_head) for cell in row if isinstance(cell.tag, str) and local_name(cell) in ("td", "th", "entry")]
+        [_cell(cell, in_head) for cell in row if isinstance(cell.tag, str) and local_name(cell) in _CELLS]
         for row, in_head in _rows(table, in_head=False)
     ]
     covered = sum(min(cell.row_span, len(rows)) * cell.column_span for row in rows for cell in row)
@@ -36,15 +38,26 @@ def table_rows(table: etree._Element) -> list[list[CellText]]:
 
 
 def table_caption(table: etree._Element) -> str:
-    """What a table holds beside its rows."""
-    others = (child for child in table if isinstance(child.tag, str) and local_name(child) not in {*_GROUPS, "tr", "row"})
-    return " ".join(filter(None, map(inline_text, others)))
+    """What a table holds beside its cells: an own caption, and text in places where none should be."""
+    return " ".join(" ".join(_beside_cells(table)).split())
+
+
+def _beside_cells(parent: etree._Element) -> Iterator[str]:
+    structure = _CELLS if local_name(parent) in _ROWS else _GROUPS | _ROWS
+    yield parent.text or ""
+    for child in parent:
+        name = local_name(child) if isinstance(child.tag, str) else ""
+        if name not in structure:
+            yield inline_text(child)
+        elif name not in _CELLS:
+            yield from _beside_cells(child)
+        yield child.tail or ""
 
 
 def _rows(parent: etree._Element, *, in_head: bool) -> Iterator[tuple[etree._Element, bool]]:
     for child in parent:
         name = local_name(child) if isinstance(child.tag, str) else ""
-        if name in ("tr", "row"):
+        if name in _ROWS:
             yield child, in_head
         elif name in _GROUPS:
             yield from _rows(child, in_head=in_head or name == "thead")
