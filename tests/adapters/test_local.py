@@ -97,6 +97,23 @@ def test_obstacles_are_records_with_errors(tmp_path: Path) -> None:
     assert all(record.source_id in record.error.message for record in records if record.error)
 
 
+def test_cursors_can_tell_names_that_are_no_text_and_folders_without_end(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/b\xff.txt")).write_text("words")
+    (tmp_path / "c.txt").write_text("words")
+    (tmp_path / "\u00e4.txt").write_text("words")
+    here = tmp_path / "a"
+    for _ in range(600):  # deeper than Python's recursion
+        here = here / "d"
+    here.mkdir(parents=True)
+    (here / "deep.txt").write_text("words")
+    one = adapter(page_bytes=0)
+    everything = pages(tmp_path, source=one)
+    names = [Path(record.source_id).name for page in everything for record in page.records]
+    assert names == ["deep.txt", "b\\xff.txt", "c.txt", "\u00e4.txt"]
+    for number, page in enumerate(everything[:-1], start=1):
+        assert len(pages(tmp_path, source=one, cursor=page.next_cursor)) == len(names) - number
+
+
 def test_a_folder_is_listed_once(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x.txt").write_text("words")

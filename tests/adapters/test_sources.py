@@ -12,6 +12,8 @@ import pytest
 from Medical_KG_rev import errors
 from Medical_KG_rev.adapters import AdapterManager, PluginIngestStage
 from Medical_KG_rev.models import AdapterRequest, ListingPage, StageContext
+from Medical_KG_rev.orchestration.resilience import ResilientCaller
+from Medical_KG_rev.orchestration.topology import ResiliencePolicyConfig
 from Medical_KG_rev.settings import Settings
 
 pytestmark = pytest.mark.unit
@@ -40,6 +42,24 @@ def test_i1_nct04267848_through_the_ingest_stage(clinicaltrials_api: Any, caller
     study = json.loads(payload.content)
     assert study["hasResults"]
     assert {"participantFlowModule", "outcomeMeasuresModule", "adverseEventsModule"} <= set(study["resultsSection"])
+
+
+@pytest.mark.parametrize("retry_after", ["1", None])
+def test_i2_a_request_is_tried_as_often_as_its_policy_says(
+    clinicaltrials_api: Any, api_errors: SimpleNamespace, retry_after: str | None
+) -> None:
+    waits: list[float] = []
+    policy = ResiliencePolicyConfig(max_attempts=11, backoff_strategy="linear", timeout_seconds=30)
+    caller = ResilientCaller(policy, sleep=waits.append, random=lambda: 0.0)
+    clinicaltrials_api.fail(*(api_errors.rate_limited(retry_after) for _ in range(20)))
+    manager = AdapterManager(Settings(), lambda policy: caller)
+    with pytest.raises(errors.RetriesExhaustedError) as caught:
+        manager.get("clinicaltrials").fetch(AdapterRequest(source="clinicaltrials", ids=("NCT04267848",)))
+    assert caught.value.last_code == "rate_limited"
+    assert len(clinicaltrials_api.requests) == 11
+    assert len(waits) == 10
+    manager.close()
+    caller.close()
 
 
 @pytest.mark.parametrize(

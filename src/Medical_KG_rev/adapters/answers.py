@@ -46,7 +46,7 @@ def _json_reason(value: dict[str, Any]) -> str:
     error = value.get("error")
     if isinstance(error, dict):
         return _short(str(error.get("message", error)))
-    told = [part for part in (error, value.get("message")) if isinstance(part, str)]
+    told = [part for part in (error, value.get("message"), value.get("errMsg")) if isinstance(part, str)]
     return _short(": ".join(dict.fromkeys(part.rstrip(".") for part in told)))
 
 

@@ -40,59 +40,71 @@ def find_files(roots: Sequence[str]) -> Iterator[FoundFile]:
 
     Symbolic links are followed. A folder met a second time is skipped; one that holds itself is an error record.
     """
-    walk = _Walk()
-    for number, root in enumerate(roots):
-        yield from walk.visit((number, ()), root, ())
-
-
-class _Walk:
-    """One listing: it remembers which folders it has been in."""
-
-    def __init__(self) -> None:
-        self._seen: set[tuple[int, int]] = set()
-
-    def visit(self, key: FileKey, path: str, parents: tuple[tuple[int, int], ...]) -> Iterator[FoundFile]:
+    seen: set[_Identity] = set()
+    waiting = [_Place((number, ()), root, frozenset()) for number, root in reversed(list(enumerate(roots)))]
+    while waiting:
+        place = waiting.pop()
         try:
-            path.encode()
-        except UnicodeEncodeError:
-            shown = os.fsencode(path).decode("utf-8", "backslashreplace")
-            yield FoundFile(
-                key,
-                shown,
-                error=PayloadUnreadableError(f"{shown} has a name that is not UTF-8.", remedy="Rename it.", path=shown),
-            )
-            return
-        try:
-            status = os.stat(path)  # noqa: PTH116 - a Path per file costs more than the call
+            status = _status(place.path)
+            if stat.S_ISREG(status.st_mode):
+                yield FoundFile(place.key, place.path, status.st_size, status.st_mtime)
+                continue
+            identity = (status.st_dev, status.st_ino)
+            if identity in place.parents:
+                raise PayloadUnreadableError(
+                    f"{place.path} is a symbolic link to a folder that holds it.", remedy="Remove it.", path=place.path
+                )
+            if identity not in seen:
+                seen.add(identity)
+                waiting += place.below(identity)
         except OSError as error:
-            yield FoundFile(key, path, error=unreadable(path, error))
-            return
-        if stat.S_ISDIR(status.st_mode):
-            yield from self._folder(key, path, parents, (status.st_dev, status.st_ino))
-        elif stat.S_ISREG(status.st_mode):
-            yield FoundFile(key, path, status.st_size, status.st_mtime)
-        else:
-            yield FoundFile(key, path, error=UnsupportedFormatError(f"{path} is not a regular file.", path=path))
+            yield FoundFile(place.key, place.path, error=unreadable(place.path, error))
+        except PayloadError as error:
+            yield FoundFile(place.key, legible(place.path), error=error)
 
-    def _folder(
-        self, key: FileKey, path: str, parents: tuple[tuple[int, int], ...], identity: tuple[int, int]
-    ) -> Iterator[FoundFile]:
-        if identity in parents:
-            error = PayloadUnreadableError(
-                f"{path} is a symbolic link to a folder that holds it.", remedy="Remove it.", path=path
-            )
-            yield FoundFile(key, path, error=error)
-            return
-        if identity in self._seen:
-            return
-        self._seen.add(identity)
-        try:
-            names = sorted(name for name in os.listdir(path) if not name.startswith("."))  # noqa: PTH208 - names only
-        except OSError as error:
-            yield FoundFile(key, path, error=unreadable(path, error))
-            return
-        for name in names:
-            yield from self.visit((key[0], (*key[1], name)), os.path.join(path, name), (*parents, identity))  # noqa: PTH118
+
+_Identity = tuple[int, int]
+"""Device and inode: one folder, whatever its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A path that waits to be looked at, with the folders that it was reached through."""
+
+    key: FileKey
+    path: str
+    parents: frozenset[_Identity]
+
+    def below(self, identity: _Identity) -> list[_Place]:
+        """What lies in this folder, last first."""
+        names = sorted((legible(name), name) for name in os.listdir(self.path) if not name.startswith("."))  # noqa: PTH208 - names only
+        number, parts = self.key
+        parents = self.parents | {identity}
+        return [
+            _Place((number, (*parts, shown)), os.path.join(self.path, name), parents)  # noqa: PTH118 - speed
+            for shown, name in reversed(names)
+        ]
+
+
+def _status(path: str) -> os.stat_result:
+    """Of a regular file or a folder with a name that can be told to others."""
+    if legible(path) is not path:
+        raise PayloadUnreadableError(f"{legible(path)} has a name that is not UTF-8.", remedy="Rename it.", path=legible(path))
+    status = os.stat(path)  # noqa: PTH116 - a Path per file costs more than the call
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        raise UnsupportedFormatError(f"{path} is not a regular file.", path=path)
+    return status
+
+
+def legible(name: str) -> str:
+    """The name itself, or one with escapes in place of bytes that are not UTF-8."""
+    if name.isascii():
+        return name
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name
 
 
 def absolute(path: str) -> str:

@@ -96,7 +96,8 @@ class SourceClient:
             return decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             url = httpx.URL(f"{self._base}{path}", params=dict(params or {}))
-            raise self._unexpected(url, f"answered with JSON that cannot be read: {error}", body) from None
+            said = f" ({reason(body)})" if len(body) <= ERROR_BODY_BYTES else ""
+            raise self._unexpected(url, f"answered with JSON that cannot be read: {error}{said}", body) from None
 
     def close(self) -> None:
         self._client.close()

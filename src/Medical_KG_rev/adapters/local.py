@@ -101,7 +101,7 @@ class LocalAdapter:
         for file, position in self._walk(roots, start, since):
             if limit is not None and following.listed >= limit:
                 break
-            if len(page) >= PAGE_RECORDS or size >= self._page_bytes:
+            if page and (len(page) >= PAGE_RECORDS or size >= self._page_bytes):
                 yield ListingPage(records=tuple(page), next_cursor=cursors.encode(following))
                 page, size = [], 0
             page.append(position.record)
