@@ -69,6 +69,11 @@ class DigestBackend:
 
 
 @pytest.fixture
+def digest_backend() -> DigestBackend:
+    return DigestBackend()
+
+
+@pytest.fixture
 def trial() -> Document:
     """An invented trial: three sections of four sentences."""
     builder = DocumentBuilder(doc_id="clinicaltrials:NCT00000001", source="clinicaltrials", title="An invented trial")

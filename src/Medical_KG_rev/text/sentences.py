@@ -19,6 +19,9 @@ _ABBREVIATION = re.compile(
 )
 """Scientific abbreviations after which the segmenter sees a sentence end."""
 
+_LABEL = re.compile(r"(?:table|figure|fig\.?|box|scheme|appendix|note|step)\s[A-Z]?\d{1,3}\.\s*", re.IGNORECASE)
+"""A caption's label belongs to the caption."""
+
 
 def split_units(text: str) -> list[str]:
     """Sentences of running text; lines where the text has line breaks; a table row (a line with tabs) stays whole.
@@ -40,8 +43,12 @@ def split_units(text: str) -> list[str]:
 def _sentences(line: str) -> list[str]:
     sentences: list[str] = []
     for piece in segment("en", line):
-        if sentences and (_ABBREVIATION.search(sentences[-1][-16:]) or piece[:1].islower()):
+        if sentences and (piece[:1].islower() or _goes_on(sentences[-1])):
             sentences[-1] += piece
         else:
             sentences.append(piece)
     return sentences
+
+
+def _goes_on(sentence: str) -> bool:
+    return _ABBREVIATION.search(sentence[-16:]) is not None or _LABEL.fullmatch(sentence) is not None
