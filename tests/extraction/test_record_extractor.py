@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from Medical_KG_rev.extraction import PREDICATES, RecordExtractor, predicates
 from Medical_KG_rev.extraction.names import (
@@ -125,7 +127,7 @@ def test_interventions_and_their_types(trial: Found) -> None:
     diet = own_id(EntityType.PROCEDURE, "diet advice")
     assert trial.of_type(EntityType.CHEMICAL) == {"glimazole": GLIMAZOLE, "Placebo": own_id(EntityType.CHEMICAL, "Placebo")}
     assert trial.of_type(EntityType.PROCEDURE) == {"Diet advice": diet}
-    assert set(trial.entities[GLIMAZOLE].aliases) == {"Glimazole", "GLZ", "Glimaz"}
+    assert set(trial.entities[GLIMAZOLE].aliases) == {"Glimazole", "GLIMAZOLE", "GLZ", "Glimaz"}
 
 
 def test_only_what_was_tested_is_in_trials_for_the_condition(trial: Found) -> None:
@@ -209,9 +211,23 @@ def test_adverse_events_that_happened(trial: Found) -> None:
     assert told == [("Anaphylaxis", 1, True), ("Nausea", 4, False)]
 
 
-def test_studies_cite_and_have_keywords(trial: Found) -> None:
-    assert trial.pairs(predicates.CITES) == {(STUDY, "PMID:99999901"), (STUDY, "PMID:99999902")}
-    assert len(trial.pairs(predicates.HAS_TOPIC)) == 2
+def test_studies_cite(trial: Found) -> None:
+    assert trial.pairs(predicates.CITES) == {(STUDY, "DOI:10.9999/inv(20)1"), (STUDY, "PMID:99999902")}
+    assert trial.entities["DOI:10.9999/inv(20)1"].xrefs == ("PMID:99999901",)
+
+
+def test_keyword_that_names_a_derived_term_is_that_term(trial: Found) -> None:
+    assert trial.pairs(predicates.HAS_TOPIC) == {(STUDY, own_id(EntityType.CONCEPT, "gout")), (STUDY, GLIMAZOLE)}
+    assert trial.entities[GLIMAZOLE].type is EntityType.CHEMICAL
+
+
+def test_name_of_a_term_wins_over_what_another_was_found_by() -> None:
+    record = study_record()
+    record["protocolSection"]["conditionsModule"]["conditions"] = ["Hyperuricemia"]
+    leaf = {"name": "Arthritis, Gouty", "asFound": "Hyperuricemia"}
+    record["derivedSection"]["conditionBrowseModule"]["browseLeaves"] = [leaf]
+    found = study(record)
+    assert [mention.text for mention in found.entities[URATE].mentions] == ["Hyperuricemia", "Hyperuricemia"]
 
 
 def test_work_itself(work: Found) -> None:
@@ -233,10 +249,13 @@ def test_authors_and_affiliations(work: Found) -> None:
 
 
 def test_topics_headings_funders_and_citations(work: Found) -> None:
-    topics = {str(c.object_id): dict(c.qualifiers) for c in work.claims_of(predicates.HAS_TOPIC)}
-    assert topics["openalex:T99001"] == {"relevance": 0.98}
-    assert topics["MESH:D006073"] == {"major": True, "qualifier": "drug therapy"}
-    assert topics[own_id(EntityType.CONCEPT, "gout")] == {}
+    topics = [(c.object_id, dict(c.qualifiers)) for c in work.claims_of(predicates.HAS_TOPIC)]
+    assert topics == [
+        ("openalex:T99001", {"relevance": 0.98}),
+        ("openalex:C99001", {"relevance": 0.6}),
+        ("MESH:D006073", {"major": True, "qualifier": "drug therapy"}),
+        ("MESH:D006073", {}),
+    ]
     assert work.pairs(predicates.FUNDED_BY) == {(WORK, "openalex:F9900000001"), (WORK, "openalex:F9900000002")}
     assert work.claims_of(predicates.FUNDED_BY)[0].qualifiers == {"award_ids": ["AW-1"]}
     assert work.pairs(predicates.CITES) == {(WORK, "openalex:W9900000002"), (WORK, "openalex:W9900000003")}
@@ -332,3 +351,47 @@ def test_every_predicate_is_described() -> None:
     names = {value for name, value in vars(predicates).items() if name.isupper() and isinstance(value, str)}
     assert names == set(PREDICATES)
     assert all(name.startswith(("biolink:", "MK:")) for name in names)
+
+
+ATTRIBUTES = st.dictionaries(
+    st.sampled_from(
+        ["id", "role", "type", "orcid", "openalex_id", "doi", "pmid", "time_frame", "outcome", "value", "term", "affected"]
+    ),
+    st.one_of(st.text(max_size=6), st.integers(0, 9), st.sampled_from(["condition", "intervention", "heading", "D008687", "W1"])),
+)
+KINDS = sorted(
+    [
+        "condition",
+        "intervention",
+        "mesh",
+        "arm",
+        "phase",
+        "outcome",
+        "result",
+        "adverse_event",
+        "sponsor",
+        "author",
+        "topic",
+        "funder",
+        "cited_work",
+    ]
+)
+
+
+@given(
+    st.sampled_from(["study", "article", "text"]), st.lists(st.tuples(st.sampled_from(KINDS), st.text(max_size=9), ATTRIBUTES))
+)
+def test_whatever_is_annotated_the_statements_hold_together(
+    kind: str, annotations: list[tuple[str, str, dict[str, Any]]]
+) -> None:
+    builder = DocumentBuilder(doc_id="local:x", source="local", title="Invented")
+    builder.title()
+    for name, text, attributes in annotations:
+        builder.annotate(name, builder.block(text), **attributes)
+    document = builder.build(metadata={"kind": kind})
+    found = Found(document)
+    for claim in found.claims:
+        assert claim.subject_id in found.entities
+        assert claim.object_id in found.entities or (claim.object_id is None and claim.value)
+        assert all(document.quote(e.start, e.end) == e.text for e in claim.evidence)
+    assert found.claims == Found(document).claims

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.unit
 
 PARSED_AT = datetime(2026, 1, 2, tzinfo=UTC)
 SAMPLE: dict[str, Any] = json.loads(Path(__file__).with_name("study_sample.json").read_text())
-MINIMAL = {"protocolSection": {"identificationModule": {"nctId": "NCT00000099"}}}
+MINIMAL: dict[str, Any] = {"protocolSection": {"identificationModule": {"nctId": "NCT00000099"}}}
 
 
 def read(record: Any) -> Document:
@@ -104,6 +104,24 @@ def test_criteria_are_sections_of_eligibility(document: Document) -> None:
     assert "Age groups: Adult, Older adult" in section_text(document, "Eligibility")
 
 
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ("Exclusion Criteria", "Exclusion Criteria"),
+        ("Key Inclusion Criteria:", "Key Inclusion Criteria"),
+        ("• Inclusion criteria for all groups:", "Inclusion criteria for all groups"),
+        ("Inclusion:", "Inclusion"),
+        ("Inclusion Criteria: adults", ""),
+        ("Patients who meet no exclusion", ""),
+    ],
+)
+def test_headings_of_criteria(line: str, title: str) -> None:
+    record = copy.deepcopy(MINIMAL)
+    record["protocolSection"]["eligibilityModule"] = {"eligibilityCriteria": f"{line}\n\n* Adults"}
+    found = [section.title for section in read(record).sections if "clusion" in section.title]
+    assert found == ([title] if title else [])
+
+
 def test_enumerations_are_readable(document: Document) -> None:
     design = section_text(document, "Study design")
     assert "Phase: Phase 2\nPhase: Phase 3" in design
@@ -151,7 +169,7 @@ def test_annotations_cover_exactly_what_they_state(document: Document) -> None:
     assert [quote for quote, _ in stated(document, "phase")] == ["Phase 2", "Phase 3"]
     assert stated(document, "sponsor")[1] == ("Fictive Pharma Ltd", {"role": "collaborator", "class": "INDUSTRY"})
     assert stated(document, "outcome")[0] == ("Days of pain", {"role": "primary", "time_frame": "4 weeks"})
-    assert stated(document, "cited_work")[0][1] == {"pmid": "99999901", "type": "BACKGROUND"}
+    assert stated(document, "cited_work")[0][1] == {"pmid": "99999901", "doi": "10.9999/Inv(20)1", "type": "BACKGROUND"}
     assert stated(document, "cited_work")[1][0] == "PMID 99999902"
     assert stated(document, "location") == [("Invented Clinic, Nowhere, 00000, Utopia", {"country": "Utopia"})]
 
@@ -162,6 +180,21 @@ def test_mesh_terms_carry_canonical_ids_and_what_they_were_found_by(document: Do
         ("Hyperuricemia", {"id": "D033461", "role": "condition", "as_found": ["Hyperuricaemia of invented kind"]}),
         ("glimazole", {"id": "C000999999", "role": "intervention"}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("citation", "doi"),
+    [
+        ("J Invented. 2020. doi: 10.9999/abc.1. Epub 2020.", "10.9999/abc.1"),
+        ("J Invented. https://doi.org/10.9999/abc", ""),
+        ("(doi:https://doi.org/10.9999/S0140(20)7)", "10.9999/S0140(20)7"),
+        ("No DOI here", ""),
+    ],
+)
+def test_doi_of_a_citation(citation: str, doi: str) -> None:
+    record = copy.deepcopy(MINIMAL)
+    record["protocolSection"]["referencesModule"] = {"references": [{"citation": citation}]}
+    assert stated(read(record), "cited_work") == [(citation, {"doi": doi} if doi else {})]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from Medical_KG_rev.extraction import predicates as p
-from Medical_KG_rev.extraction.names import doi_id, mesh_curie, openalex_id, orcid_id, own_id, pmcid_id, pmid_id, ror_id
+from Medical_KG_rev.extraction.names import doi_id, mesh_curie, openalex_id, orcid_id, own_id, pmcid_id, pmid_id, ror_id, word_key
 from Medical_KG_rev.extraction.statements import Statements
 from Medical_KG_rev.models import Annotation, EntityType, Span
 
@@ -21,6 +21,7 @@ def read_publication(statements: Statements, by_kind: Mapping[str, list[Annotati
     for kind, read in _READERS.items():
         for annotation in by_kind.get(kind, ()):
             read(statements, annotation)
+    _keywords(statements, by_kind.get("keyword", ()), by_kind.get("mesh", ()))
 
 
 def _quote(say: Statements, annotation: Annotation) -> str:
@@ -68,10 +69,14 @@ def _mesh(say: Statements, annotation: Annotation) -> None:
     say.claim(say.document.doc_id, p.HAS_TOPIC, heading, annotation, major=major, qualifier=qualifier)
 
 
-def _keyword(say: Statements, annotation: Annotation) -> None:
-    name = _quote(say, annotation)
-    keyword = say.entity(own_id(EntityType.CONCEPT, name), EntityType.CONCEPT, name, annotation)
-    say.claim(say.document.doc_id, p.HAS_TOPIC, keyword, annotation)
+def _keywords(say: Statements, keywords: Iterable[Annotation], headings: Iterable[Annotation]) -> None:
+    """A keyword that is the name of a MeSH term of the same record is that term; the others are concepts of our own."""
+    terms = {word_key(_quote(say, heading)): mesh_curie(heading.attributes.get("id")) for heading in headings}
+    for annotation in keywords:
+        name = _quote(say, annotation)
+        term = terms.get(word_key(name)) if terms else None
+        keyword = say.entity(term or own_id(EntityType.CONCEPT, name), EntityType.CONCEPT, name, annotation)
+        say.claim(say.document.doc_id, p.HAS_TOPIC, keyword, annotation)
 
 
 def _funder(say: Statements, annotation: Annotation) -> None:
@@ -104,7 +109,6 @@ _READERS: dict[str, Reader] = {
     "author": _author,
     "topic": _topic,
     "mesh": _mesh,
-    "keyword": _keyword,
     "funder": _funder,
     "cited_work": _cited_work,
 }

@@ -64,14 +64,18 @@ class TrialReader:
         return self._say.document.text[annotation.start : annotation.end]
 
     def _collect_mesh(self) -> None:
-        """Names by which each MeSH term may be written: its own, and those that the registry found it by."""
+        """Names by which each MeSH term may be written: its own, then those that the registry found it by."""
+        terms = []
         for annotation in self._of("mesh"):
             names = self._mesh.get(annotation.attributes.get("role", ""))
             mesh = mesh_curie(annotation.attributes.get("id"))
             if names is not None and mesh is not None:
                 term = self._quote(annotation)
-                for name in (term, *annotation.attributes.get("as_found", ())):
-                    names.setdefault(word_key(name), (mesh, term))
+                names.setdefault(word_key(term), (mesh, term))
+                terms.append((names, mesh, term, annotation.attributes.get("as_found", ())))
+        for names, mesh, term, as_found in terms:
+            for name in as_found:
+                names.setdefault(word_key(name), (mesh, term))
 
     def _ground(self, role: str, name: str, type: EntityType, *mentions: Annotation, **details: Any) -> str:
         """The entity of a name: the MeSH term it is a variant of, else an entity of our own."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from Medical_KG_rev.models import SectionKind
 from Medical_KG_rev.parsing.builder import DocumentBuilder
 from Medical_KG_rev.parsing.ctgov.labels import readable, readable_all, yes_no
@@ -20,6 +22,8 @@ from Medical_KG_rev.parsing.ctgov.protocol_schema import (
 )
 from Medical_KG_rev.parsing.ctgov.results_schema import AnnotationSection, LargeDocumentModule
 from Medical_KG_rev.parsing.phrase import Phrase, facts, listing
+
+_DOI = re.compile(r"\bdoi:?\s*(?:https?://(?:dx\.)?doi\.org/)?(10\.[0-9]{4,9}/\S{1,400})", re.IGNORECASE)
 
 
 def status(builder: DocumentBuilder, module: StatusModule) -> None:
@@ -146,7 +150,7 @@ def references(builder: DocumentBuilder, module: ReferencesModule) -> None:
         for reference in module.references:
             pmid = reference.pmid.strip()
             citation = unescape(reference.citation) or (f"PMID {pmid}" if pmid else "")
-            phrase = Phrase().add(citation, "cited_work", pmid=pmid, type=reference.type)
+            phrase = Phrase().add(citation, "cited_work", pmid=pmid, doi=_doi(citation), type=reference.type)
             phrase.add(readable(reference.type), before="(", after=")")
             phrase.add("; ".join(_retraction(item.pmid, item.source) for item in reference.retractions), before="Retracted: ")
             phrases.append(phrase)
@@ -155,6 +159,13 @@ def references(builder: DocumentBuilder, module: ReferencesModule) -> None:
         builder.items(
             [" ".join(part for part in (ipd.type, ipd.id, ipd.url, unescape(ipd.comment)) if part) for ipd in module.avail_ipds]
         )
+
+
+def _doi(citation: str) -> str:
+    """The DOI that a citation ends with, if it names one."""
+    found = _DOI.search(citation)
+    doi = found.group(1).rstrip(".,;]") if found else ""
+    return doi if doi.count(")") <= doi.count("(") else doi.rstrip(")")
 
 
 def _retraction(pmid: str, source: str) -> str:

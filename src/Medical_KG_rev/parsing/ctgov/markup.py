@@ -12,7 +12,9 @@ from Medical_KG_rev.parsing.builder import DocumentBuilder
 _ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!<>~|^&=@$:;,?/\"'%])")
 _BULLET = re.compile(r"[*\-•·◦▪‣]\s+")
 _NUMBERED = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,4})[.)]\s+")
-_CRITERIA = re.compile(r"(?:key |main |major |general )?(?:inclusion|exclusion) criteria\s*:?", re.IGNORECASE)
+_CRITERIA = re.compile(
+    r"(?:[*•-]\s*)?((?:[a-z]+ ){0,2}(?:inclusion|exclusion)(?: criteria(?: for [\w -]{1,60})?\s*:?|\s*:))", re.IGNORECASE
+)
 
 
 def unescape(text: str) -> str:
@@ -40,9 +42,10 @@ def criteria(builder: DocumentBuilder, text: str) -> None:
     """Eligibility criteria: what follows a line "Inclusion Criteria" or "Exclusion Criteria" becomes a section of that name."""
     title, lines = "", list[str]()
     for line in text.splitlines():
-        if _CRITERIA.fullmatch(line.strip()):
+        heading = _CRITERIA.fullmatch(line.strip())
+        if heading:
             _part(builder, title, lines)
-            title, lines = line.strip().rstrip(" :"), []
+            title, lines = heading[1].rstrip(" :"), []
         else:
             lines.append(line)
     _part(builder, title, lines)
