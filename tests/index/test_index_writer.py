@@ -22,6 +22,7 @@ from Medical_KG_rev.index.vectors import FaissStore
 from Medical_KG_rev.index.writer import HaystackIndexWriter
 from Medical_KG_rev.models import EmbeddingBatch, StageContext
 from Medical_KG_rev.orchestration.stages.contracts import IndexStage
+from Medical_KG_rev.testing import check_stage
 
 pytestmark = pytest.mark.component
 
@@ -251,6 +252,16 @@ def test_a_writer_waits_for_the_lock_but_not_for_ever(root, corpus):
         assert time.monotonic() - started >= 0.05
         assert writer.live_versions("default", ["local:1"]) == {"local:1": "v1"}
     assert corpus.write(writer, METFORMIN, version="v2").chunks == 3
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path, corpus):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreUnavailableError, match="Cannot write"):
+        corpus.write(HaystackIndexWriter(tmp_path / "file" / "index"), METFORMIN)
+
+
+def test_it_passes_the_conformance_kit(writer):
+    check_stage("index", writer)
 
 
 def test_tenant_folders_are_readable_and_never_shared(tmp_path: Path):

@@ -122,6 +122,18 @@ def test_documents_come_by_their_best_passage_however_deep(writer, corpus, root)
     assert len(shallow.search_documents("default", "metformin", k=100).hits) == 8
 
 
+def test_a_query_is_encoded_once_however_deep_the_legs_go(writer, corpus, root):
+    corpus.write(writer, {"local:0": [f"metformin {number}" for number in range(100)], "local:1": ["metformin"]})
+    calls = []
+
+    def encode(query):
+        calls.append(query)
+        return corpus.vector_of(query)
+
+    assert len(Retriever(root, encode, depth=5).search_documents("default", "metformin", k=50).hits) == 2
+    assert calls == ["metformin"]
+
+
 def test_many_queries_give_one_result_each(filled, retriever):
     results = list(retriever.search_many("default", ["glucose", "", "herniation"], k=1, legs=["bm25"]))
     assert [[hit.doc_id for hit in result.hits] for result in results][1:] == [[], ["clinicaltrials:NCT3"]]

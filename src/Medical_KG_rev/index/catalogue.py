@@ -8,7 +8,6 @@ visible and what it replaces invisible, and readers see it through SQLite's own 
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,8 @@ from typing import Any
 
 import msgspec
 
-from Medical_KG_rev.errors import IndexMismatchError, StorageFullError, StoreUnavailableError
+from Medical_KG_rev.errors import IndexMismatchError, StoreUnavailableError
+from Medical_KG_rev.index.disk import full, sync_folder, writing
 from Medical_KG_rev.models import Chunk
 
 SCHEMA_VERSION = "1"
@@ -113,7 +113,8 @@ class Catalogue:
     def _create(self) -> None:
         """Makes the file under another name first, so that no reader meets one without tables."""
         unfinished = self._path.with_suffix(".new")
-        unfinished.unlink(missing_ok=True)
+        with writing(unfinished):
+            unfinished.unlink(missing_ok=True)
         database = sqlite3.connect(unfinished, isolation_level=None)
         try:
             database.execute("PRAGMA synchronous=FULL")
@@ -121,8 +122,9 @@ class Catalogue:
             database.execute("PRAGMA journal_mode=WAL")
         finally:
             database.close()
-        unfinished.replace(self._path)
-        sync_folder(self._path.parent)
+        with writing(self._path):
+            unfinished.replace(self._path)
+            sync_folder(self._path.parent)
 
     def _check_schema(self) -> None:
         schema = self.meta().get("schema")
@@ -144,11 +146,7 @@ class Catalogue:
         except sqlite3.Error as error:
             name = getattr(error, "sqlite_errorname", "")
             if name in _DISK:
-                raise StorageFullError(
-                    f"The catalogue {self._path} cannot be written ({name}).",
-                    remedy="Free space and run the same command again; what was committed is kept.",
-                    path=str(self._path),
-                ) from error
+                raise full(f"The catalogue {self._path} cannot be written ({name}).", self._path) from error
             raise StoreUnavailableError(f"The catalogue {self._path} failed: {error}.", path=str(self._path)) from error
 
     @contextmanager
@@ -278,15 +276,6 @@ class Catalogue:
 
     def _one(self, sql: str) -> Any:
         return self._all(sql)[0][0]
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _listed(values: Iterable[object]) -> tuple[str]:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from Medical_KG_rev.errors import StorageFullError, StoreUnavailableError
+from Medical_KG_rev.errors import StoreUnavailableError
+from Medical_KG_rev.index.disk import full
 from Medical_KG_rev.index.ports import Scored
 
 if TYPE_CHECKING:
@@ -126,9 +127,5 @@ def _translated(folder: Path) -> Iterator[None]:
     except (ValueError, OSError) as error:
         text = str(error)
         if any(sign in text for sign in ("os error 28", "os error 27", "os error 122", "writer was killed", "worker")):
-            raise StorageFullError(
-                f"The lexical index {folder} cannot be written: {text}.",
-                remedy="Free space and run the same command again; what was committed is kept.",
-                path=str(folder),
-            ) from error
+            raise full(f"The lexical index {folder} cannot be written: {text}.", folder) from error
         raise StoreUnavailableError(f"The lexical index {folder} failed: {text}.", path=str(folder)) from error

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from Medical_KG_rev.errors import StoreUnavailableError
+from Medical_KG_rev.index.disk import writing
 
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.05
@@ -22,7 +23,8 @@ def exclusive(path: Path, timeout_seconds: float) -> Iterator[None]:
     Raises:
         StoreUnavailableError: it was not free within ``timeout_seconds``.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    with writing(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _wait(descriptor, path, timeout_seconds)
         yield

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -213,9 +214,14 @@ class _LegRun:
         return _Leg(scored, _milliseconds_since(started))
 
     def _dense(self, depth: int) -> Scored:
+        return self.snapshot.search_vectors(self._vector, depth)
+
+    @cached_property
+    def _vector(self) -> NDArray[np.float32]:
+        """Made once, however often the legs go deeper."""
         if self.encode_query is None:
             raise UsageError("The dense leg needs a query encoder.", remedy="Use --legs bm25.", valid=("bm25",))
-        vector = np.asarray(self.encode_query(self.query), dtype=np.float32).ravel()
+        vector: NDArray[np.float32] = np.asarray(self.encode_query(self.query), dtype=np.float32).ravel()
         dimension = int(self.snapshot.meta["dimension"])
         if len(vector) != dimension:
             raise IndexMismatchError(
@@ -224,7 +230,7 @@ class _LegRun:
                 expected=dimension,
                 found=len(vector),
             )
-        return self.snapshot.search_vectors(vector, depth)
+        return vector
 
 
 _Rank = Callable[[_LegRun, int], tuple[dict[str, _Leg], Scored]]

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from Medical_KG_rev.errors import MedicalKGError
 from Medical_KG_rev.index.analysis import Analyser
 from Medical_KG_rev.index.catalogue import Catalogue, Commit, Segment, StoredDocument
+from Medical_KG_rev.index.disk import writing
 from Medical_KG_rev.index.lexical import TantivyStore
 from Medical_KG_rev.index.locking import exclusive
 from Medical_KG_rev.index.ports import LexicalStore, LexicalWriter, VectorStore
@@ -295,7 +296,8 @@ def open_for_writing(
 ) -> Iterator[TenantIndex]:
     """Takes the tenant's lock, recovers what a dead writer left, and gives the index for as long as the lock is held."""
     paths = Paths(tenant_folder(root, tenant_id))
-    paths.folder.mkdir(parents=True, exist_ok=True)
+    with writing(paths.folder):
+        paths.folder.mkdir(parents=True, exist_ok=True)
     with exclusive(paths.lock, timeout_seconds):
         catalogue = Catalogue(paths.catalogue)
         try:

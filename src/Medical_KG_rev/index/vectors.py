@@ -6,7 +6,6 @@ time at each opening.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -16,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from Medical_KG_rev.errors import IndexMismatchError, StorageFullError, StoreUnavailableError
-from Medical_KG_rev.index.catalogue import Segment, sync_folder
+from Medical_KG_rev.errors import IndexMismatchError
+from Medical_KG_rev.index.catalogue import Segment
+from Medical_KG_rev.index.disk import sync_folder, writing
 from Medical_KG_rev.index.ports import Scored
 
 _SUFFIX = ".faiss"
@@ -48,7 +48,7 @@ class FaissStore:
         content = _serialised(vids, matrix)
         path = self._path(generation)
         temporary = path.with_suffix(".tmp")
-        try:
+        with writing(path):
             self._root.mkdir(parents=True, exist_ok=True)
             with temporary.open("wb") as file:
                 file.write(content)
@@ -59,8 +59,6 @@ class FaissStore:
             temporary.replace(path)
             self._step("segment.named")
             sync_folder(self._root)
-        except OSError as error:
-            raise _write_failure(path, error) from error
         return Segment(generation, hashlib.sha256(content).hexdigest(), len(vids))
 
     def read(self, segment: Segment) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -138,16 +136,6 @@ def _serialised(vids: NDArray[np.int64], matrix: NDArray[np.float32]) -> bytes:
     index.add_with_ids(np.ascontiguousarray(matrix), vids)
     content: bytes = faiss.serialize_index(index).tobytes()
     return content
-
-
-def _write_failure(path: Path, error: OSError) -> StorageFullError | StoreUnavailableError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StorageFullError(
-            f"No room for {path}.",
-            remedy="Free space and run the same command again; what was committed is kept.",
-            path=str(path),
-        )
-    return StoreUnavailableError(f"Cannot write {path}: {error.strerror}.", path=str(path))
 
 
 def _damaged(path: Path, reason: str) -> IndexMismatchError:

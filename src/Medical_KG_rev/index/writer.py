@@ -70,24 +70,13 @@ class HaystackIndexWriter:
             return catalogue.versions(doc_ids) if catalogue is not None else {}
 
     def chunks(self, tenant_id: str, doc_id: str) -> list[Chunk]:
-        """The chunks of a document that can be found right now, in the order in which they were written. Takes no lock."""
+        """The chunks of a document that can be found right now, in reading order. Takes no lock."""
         with self._reading(tenant_id) as catalogue:
             if catalogue is None:
                 return []
             with catalogue.transaction("DEFERRED"):
-                return [chunk for _, chunk in sorted(catalogue.chunks(catalogue.vids_of([doc_id])).items())]
-
-    def chunks(self, tenant_id: str, doc_id: str) -> list[Chunk]:
-        """The chunks of a document that can be found right now, in reading order. Takes no lock."""
-        path = self._paths(tenant_id).catalogue
-        if not path.exists():
-            return []
-        catalogue = Catalogue(path, read_only=True)
-        try:
-            found = catalogue.chunks(catalogue.vids_of([doc_id]))
-        finally:
-            catalogue.close()
-        return sorted(found.values(), key=lambda chunk: chunk.start)
+                found = catalogue.chunks(catalogue.vids_of([doc_id]))
+        return sorted(found.values(), key=lambda chunk: (chunk.start, chunk.end))
 
     def delete(self, tenant_id: str, doc_id: str) -> int:
         """Removes a document and answers how many chunks it had; 0 also where there was none.
