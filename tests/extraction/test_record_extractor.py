@@ -353,34 +353,27 @@ def test_every_predicate_is_described() -> None:
     assert all(name.startswith(("biolink:", "MK:")) for name in names)
 
 
-ATTRIBUTES = st.dictionaries(
-    st.sampled_from(
-        ["id", "role", "type", "orcid", "openalex_id", "doi", "pmid", "time_frame", "outcome", "value", "term", "affected"]
-    ),
-    st.one_of(st.text(max_size=6), st.integers(0, 9), st.sampled_from(["condition", "intervention", "heading", "D008687", "W1"])),
-)
-KINDS = sorted(
-    [
-        "condition",
-        "intervention",
-        "mesh",
-        "arm",
-        "phase",
-        "outcome",
-        "result",
-        "adverse_event",
-        "sponsor",
-        "author",
-        "topic",
-        "funder",
-        "cited_work",
-    ]
-)
+NAMES = ["id", "role", "type", "orcid", "openalex_id", "doi", "pmid", "time_frame", "outcome", "value", "term", "affected"]
+KINDS = [
+    "condition",
+    "intervention",
+    "mesh",
+    "arm",
+    "phase",
+    "outcome",
+    "result",
+    "adverse_event",
+    "sponsor",
+    "author",
+    "topic",
+    "funder",
+    "cited_work",
+]
+VALUES = st.one_of(st.text(max_size=6), st.integers(0, 9), st.sampled_from(["condition", "intervention", "D008687", "W1"]))
+ANNOTATION = st.tuples(st.sampled_from(KINDS), st.text(max_size=9), st.dictionaries(st.sampled_from(NAMES), VALUES))
 
 
-@given(
-    st.sampled_from(["study", "article", "text"]), st.lists(st.tuples(st.sampled_from(KINDS), st.text(max_size=9), ATTRIBUTES))
-)
+@given(st.sampled_from(["study", "article", "text"]), st.lists(ANNOTATION))
 def test_whatever_is_annotated_the_statements_hold_together(
     kind: str, annotations: list[tuple[str, str, dict[str, Any]]]
 ) -> None:

@@ -182,6 +182,10 @@ def test_mesh_terms_carry_canonical_ids_and_what_they_were_found_by(document: Do
     ]
 
 
+def test_retracted_references_say_so(document: Document) -> None:
+    assert "PMID 99999902 (Derived) Retracted: J Invented Med. 2021;2:2 (PMID 99999905)" in document.text
+
+
 @pytest.mark.parametrize(
     ("citation", "doi"),
     [
