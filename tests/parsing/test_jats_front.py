@@ -185,6 +185,25 @@ def test_licences_are_found_wherever_they_stand(wrap_meta: Wrap, permissions: st
     assert wrap_meta(permissions).metadata.get("license") == licence
 
 
+@pytest.mark.parametrize(
+    ("stated", "language"), [("en-GB", "en"), ("DE", "de"), ("pt_BR", "pt"), ("x-klingon", "en"), ("", "en")]
+)
+def test_languages_are_primary_codes(jats_payload: Payload, stated: str, language: str) -> None:
+    front = '<front><article-meta><article-id pub-id-type="pmc">5</article-id></article-meta></front>'
+    document = parse(jats_payload(f'<article xml:lang="{stated}">{front}</article>'), parsed_at=NOW)
+    assert document.language == document.metadata["language"] == language
+
+
+def test_a_note_to_the_title_is_kept_out_of_it_but_not_lost(jats_payload: Payload) -> None:
+    xml = (
+        '<article><front><article-meta><article-id pub-id-type="pmc">5</article-id><title-group>'
+        "<article-title>Clean<fn><p>title footnote</p></fn></article-title></title-group></article-meta></front></article>"
+    )
+    document = parse(jats_payload(xml), parsed_at=NOW)
+    assert document.title == "Clean"
+    assert "title footnote" in document.text
+
+
 def test_a_retracted_article_says_so(jats_payload: Payload) -> None:
     xml = (
         '<article article-type="{}"><front><article-meta><article-id pub-id-type="pmc">1</article-id><title-group>'

@@ -65,10 +65,10 @@ def test_named_characters_of_the_unread_dtd_are_understood(jats_payload: Payload
 
 
 def test_an_endless_doctype_is_refused_quickly(jats_payload: Payload) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(HostileContentError):
         parse(jats_payload("<!DOCTYPE article [" + "<!--" * 1_000_000 + f"]><article>{HEAD}</article>"), parsed_at=NOW)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize("depth", [xml.MAX_DEPTH + 10, 300, 100_000])
@@ -97,6 +97,12 @@ def test_a_file_above_the_limit_is_refused_unread(jats_payload: Payload, monkeyp
     monkeypatch.setattr(xml, "MAX_BYTES", 100)
     with pytest.raises(PayloadTooLargeError, match="101 bytes"):
         parse(jats_payload(b"<" * 101), parsed_at=NOW)
+
+
+def test_a_file_of_nothing_but_tags_is_refused(jats_payload: Payload, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xml, "MAX_TAGS", 100)
+    with pytest.raises(PayloadTooLargeError, match="more than 100 tags"):
+        parse(jats_payload(f"<article>{HEAD}<body>{'<p/>' * 100}</body></article>"), parsed_at=NOW)
 
 
 def test_time_grows_with_size_and_no_faster(jats_payload: Payload) -> None:
@@ -163,18 +169,6 @@ def test_namespaced_and_wrapped_articles_are_read(jats_payload: Payload) -> None
     article = f'<article xmlns="https://jats.nlm.nih.gov/ns/archiving/1.3/">{HEAD}<body><p>words</p></body></article>'
     for text in (article, f"<pmc-articleset>{article}</pmc-articleset>"):
         assert "words" in parse(jats_payload(text), parsed_at=NOW).text
-
-
-@pytest.mark.parametrize(
-    "folder",
-    ["api/europepmc_pmc3040717-supplementary-not-open-access.xml", "api/pmc_oa_*.xml", "ctgov/xml/*.xml", "pdf/*.bmc.xml"],
-)
-def test_real_foreign_files_are_refused(test_data: Path, jats_payload: Payload, folder: str) -> None:
-    files = sorted(test_data.glob(folder))
-    assert files
-    for file in files:
-        with pytest.raises(UnsupportedFormatError, match=file.name):
-            parse(jats_payload(file.read_bytes(), source_id=file.name), parsed_at=NOW)
 
 
 def _survives(content: bytes) -> Document | None:

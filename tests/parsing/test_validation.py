@@ -75,6 +75,11 @@ def test_valid_documents_pass_as_they_are(document: Document) -> None:
         (lambda: _document(doc_id="local:" + "x" * 300), "doc_id has 306 characters"),
         (lambda: _document(source="openalex"), "does not start with its source 'openalex'"),
         (lambda: _document(title=""), "the title is missing"),
+        (lambda: _document(title="t" * 4001), "the title has 4001 characters"),
+        (
+            lambda: _raw("W", Section("s0", "t" * 4001, 0, 1, (Block("b0", BlockType.HEADER, 0, 1),))),
+            "the title of section s0 has",
+        ),
         (lambda: _document(title="…", text="?!"), "the text has no words"),
         (lambda: _document(text="bell\x07"), "the text has the control character U+0007"),
         (lambda: _document(text="half\ud800"), "the text has the control character U+D800"),

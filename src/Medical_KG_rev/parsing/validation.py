@@ -33,6 +33,9 @@ ANNOTATION_KINDS = frozenset(
     }
 )
 MAX_ID = 256
+MAX_TITLE = 4000
+"""Of documents and sections: titles travel with every passage."""
+
 MAX_METADATA_BYTES = 1024 * 1024
 MAX_REASONS = 50
 _DOC_ID = re.compile(r"[\w-]+:[\w:.-]+")
@@ -94,6 +97,8 @@ def _identity_faults(document: Document) -> Iterator[str]:
 def _text_faults(document: Document) -> Iterator[str]:
     if not document.title.strip():
         yield "the title is missing"
+    if len(document.title) > MAX_TITLE:
+        yield f"the title has {len(document.title)} characters; at most {MAX_TITLE} are allowed"
     if not _WORD.search(document.text):
         yield "the text has no words"
     for what, text in (("text", document.text), ("title", document.title)):
@@ -109,6 +114,8 @@ def _section_faults(document: Document) -> Iterator[str]:
     for section in document.sections:
         if not section.blocks:
             yield f"section {section.id} is empty"
+        if len(section.title) > MAX_TITLE:
+            yield f"the title of section {section.id} has {len(section.title)} characters; at most {MAX_TITLE} are allowed"
         for block in section.blocks:
             if block.start == block.end:
                 yield f"block {block.id} is empty"

@@ -25,6 +25,9 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 100
 """Elements within elements. Real articles stay below 40; what walks the tree recurses once per level."""
 
+MAX_TAGS = 4_000_000
+"""Opening and closing tags; a tree costs some hundred bytes for each. Large articles have a tenth of it."""
+
 MAX_TEXT = 10_000_000
 """Characters of one text node; libxml2's own limit."""
 
@@ -56,7 +59,7 @@ def read_xml(payload: RawPayload) -> etree._Element:
 
     Raises:
         EmptyPayloadError: nothing but whitespace.
-        PayloadTooLargeError: above :data:`MAX_BYTES`.
+        PayloadTooLargeError: above :data:`MAX_BYTES`, :data:`MAX_TAGS` or :data:`MAX_TEXT`.
         MalformedPayloadError: not well-formed, wrongly encoded, or with NUL; ``line`` where the parser says it.
         UnsupportedFormatError: HTML, or no markup at all.
         HostileContentError: an entity declaration, or nested deeper than :data:`MAX_DEPTH`.
@@ -73,6 +76,8 @@ def read_xml(payload: RawPayload) -> etree._Element:
         raise UnsupportedFormatError(f"{who} is an HTML page, not XML. {_ACCEPTED}", source_id=who, path=payload.uri)
     if not text.lstrip().startswith("<"):
         raise UnsupportedFormatError(f"{who} is not XML: it does not start with '<'. {_ACCEPTED}", source_id=who)
+    if text.count("<") > MAX_TAGS:
+        raise PayloadTooLargeError(f"{who} has more than {MAX_TAGS} tags.", source_id=who, path=payload.uri)
     _refuse_entities(payload, text)
     root = _parse(payload, text)
     if _too_deep()(root):

@@ -5,6 +5,7 @@ Format: https://jats.nlm.nih.gov (Archiving, Publishing and Authoring tag sets, 
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -14,16 +15,18 @@ from Medical_KG_rev.errors import MissingIdentifierError
 from Medical_KG_rev.models import Document, RawPayload, SectionKind
 from Medical_KG_rev.parsing.builder import DocumentBuilder
 from Medical_KG_rev.parsing.jats.body import BodyWriter
-from Medical_KG_rev.parsing.jats.contributors import contributor_name
+from Medical_KG_rev.parsing.jats.contributors import contributor_details, contributor_name
 from Medical_KG_rev.parsing.jats.dates import publication_date, update_date
 from Medical_KG_rev.parsing.jats.front import article_title, front_metadata, write_abstracts, write_statements
 from Medical_KG_rev.parsing.jats.identifiers import article_identifiers, document_id
-from Medical_KG_rev.parsing.jats.inline import XML_LANG
+from Medical_KG_rev.parsing.jats.inline import XML_LANG, inline_text
 from Medical_KG_rev.parsing.jats.root import article_of
 
 VERSION = "jats-1"
 __all__ = ["VERSION", "parse"]
 
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?![a-z])")
+_READ_OF_STUBS = frozenset({"article-id", "title-group", "contrib-group", "abstract", "trans-abstract"})
 _SUB_ARTICLES = ("sub-article", "response")
 _SUB_ARTICLE_TITLES = {"reply": "Author response", "decision-letter": "Decision letter", "article-commentary": "Decision letter"}
 
@@ -89,8 +92,7 @@ def _write_sub_article(builder: DocumentBuilder, article: etree._Element) -> Non
     writer = BodyWriter(builder)
     with builder.section(title or _SUB_ARTICLE_TITLES.get(article.get("article-type", ""), "Response"), SectionKind.RESPONSE):
         if front is not None:
-            builder.items([contributor_name(person) for person in front.iterfind("contrib-group//contrib")])
-            write_abstracts(builder, front)
+            _write_stub(builder, front)
         for part in article:
             if part.tag in _SUB_ARTICLES:
                 _write_sub_article(builder, part)
@@ -98,6 +100,22 @@ def _write_sub_article(builder: DocumentBuilder, article: etree._Element) -> Non
                 writer.section(part)
             elif part.tag not in ("front", "front-stub"):
                 writer.flow(part)
+
+
+def _write_stub(builder: DocumentBuilder, stub: etree._Element) -> None:
+    """Who wrote a sub-article, its abstracts, and what else it states. Its people are no authors of the article."""
+    people = stub.iterfind("contrib-group//contrib")
+    builder.items([", ".join(filter(None, (contributor_name(person), *contributor_details(person)))) for person in people])
+    write_abstracts(builder, stub)
+    for other in stub:
+        if isinstance(other.tag, str) and other.tag not in _READ_OF_STUBS:
+            builder.block(inline_text(other))
+
+
+def _language(article: etree._Element) -> str:
+    """The primary language; English where the article does not say it in two or three letters."""
+    match = _LANGUAGE.match(article.get(XML_LANG, "").strip().lower())
+    return match.group() if match else "en"
 
 
 def _metadata(
@@ -112,7 +130,7 @@ def _metadata(
         "year": int(published[:4]) if published else None,
         "updated": update_date(meta),
         "identifiers": identifiers,
-        "language": (article.get(XML_LANG) or "en").partition("-")[0].strip().lower() or "en",
+        "language": _language(article),
         "url": f"https://doi.org/{doi}" if doi else None,
         "retracted": article.get("article-type") == "retracted-article" or article_title(meta).upper().startswith("RETRACTED"),
         **front_metadata(front, meta),

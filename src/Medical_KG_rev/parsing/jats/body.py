@@ -28,6 +28,7 @@ _DEFAULT_TITLES = {
     "bio": "Biography",
     "fn-group": "Footnotes",
     "floats-group": "Figures and tables",
+    "floats-wrap": "Figures and tables",
     "glossary": "Glossary",
     "notes": "Notes",
     "ref-list": "References",

@@ -14,7 +14,7 @@ from Medical_KG_rev.parsing.jats.inline import inline_text, listed_text
 
 _ORCID = re.compile(r"\d{4}-\d{4}-\d{4}-\d{3}[\dX]")
 _NAMES = ("name", "string-name", "collab", "name-alternatives", "collab-alternatives", "anonymous")
-_NOT_OF_NAME = frozenset({*_NAMES, "contrib-id", "xref", "aff", "aff-alternatives"})
+_NOT_OF_DETAILS = frozenset({*_NAMES, "contrib-id", "xref"})
 _NOT_OF_AFFILIATION = frozenset({"label", "sup", "tex-math", "institution-id"})
 _NOT_OF_GROUP_NAME = frozenset({"contrib-group", "tex-math", "xref"})
 
@@ -90,12 +90,17 @@ def _name(element: etree._Element) -> str:
 
 def _details(contributor: etree._Element) -> Iterator[str]:
     """What is told of a contributor beside the name; those who are no authors are named with it."""
-    parts = [inline_text(part) for part in contributor if isinstance(part.tag, str) and part.tag not in _NOT_OF_NAME]
-    details = ", ".join(filter(None, parts))
+    details = contributor_details(contributor)
     if not _is_author(contributor):
-        yield ", ".join(filter(None, (contributor_name(contributor), contributor.get("contrib-type"), details)))
+        yield ", ".join(filter(None, (contributor_name(contributor), contributor.get("contrib-type"), *details)))
     elif details:
-        yield f"{contributor_name(contributor)}, {details}"
+        yield ", ".join((contributor_name(contributor), *details))
+
+
+def contributor_details(contributor: etree._Element) -> list[str]:
+    """Degrees, roles, addresses, affiliations of one's own, biography: all but name and identifiers."""
+    parts = (listed_text(part) for part in contributor if isinstance(part.tag, str) and part.tag not in _NOT_OF_DETAILS)
+    return list(filter(None, parts))
 
 
 def _orcid(contributor: etree._Element) -> str | None:

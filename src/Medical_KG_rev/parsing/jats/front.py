@@ -109,6 +109,7 @@ def _information(part: etree._Element) -> Iterator[str]:
             yield from (f"{_kind_of(date)}: {iso_date(date) or inline_text(date)}" for date in dates)
         elif child.tag == "title-group":
             yield from (inline_text(title) for title in child if isinstance(title.tag, str) and title.tag not in _TITLE)
+            yield from (inline_text(note) for title in child for note in title.iter("fn") if title.tag in _TITLE)
         elif child.tag == "article-categories":
             yield "; ".join(map(inline_text, child.iter("subject", "series-title")))
         elif len(child) == 0:

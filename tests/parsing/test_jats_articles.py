@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
+from Medical_KG_rev.errors import UnsupportedFormatError
 from Medical_KG_rev.models import Document, RawPayload, SectionKind, StageContext
 from Medical_KG_rev.parsing import IrParser, IrValidator
+from Medical_KG_rev.parsing.jats import parse
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.component
 
+PARSED_AT = datetime(2026, 1, 2, tzinfo=UTC)
 WORD = re.compile(r"[^\W\d_]{4,}")
 COUNTED = "//body | //abstract | //trans-abstract | //floats-group | //table-wrap | //table | //caption"
 WITHIN_WORDS = frozenset(
@@ -27,7 +30,7 @@ BAR = 0.999
 
 @pytest.fixture(scope="module")
 def articles(test_data: Path) -> dict[str, tuple[bytes, Document]]:
-    parser, validator = IrParser(lambda: datetime(2026, 1, 2, tzinfo=UTC)), IrValidator()
+    parser, validator = IrParser(lambda: PARSED_AT), IrValidator()
     context = StageContext(tenant_id="t")
     found = {}
     for file in sorted((test_data / "jats").glob("*.xml")):
@@ -133,3 +136,15 @@ def test_figures_and_headers_are_where_readers_expect_them(articles: dict[str, t
         titles = {" ".join("".join(title.itertext()).split()) for title in root.xpath("/article/body/sec/title[not(*)]")}
         headings = " | ".join(path for section in document.sections for path in section.path)
         assert [title for title in titles if title not in headings] == [], name
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["api/europepmc_pmc3040717-supplementary-not-open-access.xml", "api/pmc_oa_*.xml", "ctgov/xml/*.xml", "pdf/*.bmc.xml"],
+)
+def test_real_foreign_files_are_refused(test_data: Path, jats_payload: Callable[..., RawPayload], folder: str) -> None:
+    files = sorted(test_data.glob(folder))
+    assert files
+    for file in files:
+        with pytest.raises(UnsupportedFormatError, match=file.name):
+            parse(jats_payload(file.read_bytes(), source_id=file.name), parsed_at=PARSED_AT)
