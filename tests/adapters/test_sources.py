@@ -156,6 +156,7 @@ def test_a_limit_holds_over_a_restart_and_asks_for_no_more(make_adapter: Make, p
     assert [len(page.records) for page in pages] == [5, 2]
     assert len(api.requests) == 2
     assert len(ids(ask(adapter, cursor=pages[0].next_cursor, query="invented", limit=7))) == 2
+    assert [page.records for page in ask(adapter, query="invented", limit=0)] == [()]
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -189,7 +190,9 @@ def test_a_study_without_id_is_an_error_record(make_adapter: Make, clinicaltrial
     clinicaltrials_api.studies["x"] = {
         "protocolSection": {"identificationModule": {}, "descriptionModule": {"briefSummary": "odd"}}
     }
-    (record,) = ask(make_adapter("clinicaltrials"), query="odd")[0].records
+    clinicaltrials_api.studies["y"] = {"protocolSection": {"descriptionModule": {"briefSummary": "odd, too"}}}
+    record, other = ask(make_adapter("clinicaltrials"), query="odd")[0].records
+    assert record.source_id != other.source_id
     assert record.error is not None
     assert record.error.code == "identifier_missing"
 

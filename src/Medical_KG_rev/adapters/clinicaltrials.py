@@ -9,9 +9,9 @@ import msgspec
 
 from Medical_KG_rev.adapters.formats import sniff
 from Medical_KG_rev.adapters.http import SourceClient
-from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, list_ids, list_pages
+from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, list_ids, list_pages, unidentified
 from Medical_KG_rev.errors import PayloadError
-from Medical_KG_rev.models import AdapterRequest, ErrorInfo, ListedRecord, ListingPage, RawPayload
+from Medical_KG_rev.models import AdapterRequest, ListedRecord, ListingPage, RawPayload
 
 _NCT = re.compile(r"NCT\d{8}", re.ASCII)
 MAX_PAGE = 1000
@@ -95,7 +95,7 @@ class ClinicalTrialsAdapter:
         try:
             sniffed = sniff(content, f"a study of {self.name}")
         except PayloadError as error:
-            return ListedRecord(source_id="(a study without id)", error=ErrorInfo(error.code, str(error)))
+            return unidentified(content, error)
         doc_id = sniffed.doc_id or ""
         nct = doc_id.rpartition(":")[2]
         payload = RawPayload(

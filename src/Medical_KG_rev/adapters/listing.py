@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from Medical_KG_rev.adapters import cursors
 from Medical_KG_rev.adapters.cursors import RemoteCursor
-from Medical_KG_rev.errors import UnexpectedContentError, UsageError
-from Medical_KG_rev.models import AdapterRequest, ListedRecord, ListingPage
+from Medical_KG_rev.errors import PayloadError, UnexpectedContentError, UsageError
+from Medical_KG_rev.models import AdapterRequest, ErrorInfo, ListedRecord, ListingPage
 
 PAGE_RECORDS = 500
 """Records in a page of identifiers that were given."""
@@ -32,6 +33,12 @@ def checked_ids(ids: Sequence[str], normal: Callable[[str], str | None], source:
             raise UsageError(f"{given!r} is not an id of {source}.", remedy=f"An id looks like {example}.", valid=[example])
         found[spelt] = None
     return tuple(found)
+
+
+def unidentified(content: bytes, error: PayloadError) -> ListedRecord:
+    """A record that came without a usable id; it goes by its content, so that two such are told apart."""
+    name = f"unidentified-{hashlib.sha256(content).hexdigest()[:12]}"
+    return ListedRecord(source_id=name, error=ErrorInfo(error.code, str(error)))
 
 
 def check_request(request: AdapterRequest, source: str) -> None:
@@ -79,6 +86,8 @@ def list_pages(read: Callable[[str], RemotePage], cursor: str | None, limit: int
 def _pages(read: Callable[[str], RemotePage], start: RemoteCursor, limit: int | None, source: str) -> Iterator[ListingPage]:
     token, listed = start.token, start.listed
     seen: set[str] = set()
+    if limit == 0:
+        yield ListingPage(records=())
     while limit is None or listed < limit:
         if token in seen:
             raise UnexpectedContentError(f"{source}: the listing leads back to page {token[:80]!r}, which was read already.")

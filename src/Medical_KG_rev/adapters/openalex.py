@@ -10,9 +10,9 @@ import msgspec
 
 from Medical_KG_rev.adapters.formats import sniff
 from Medical_KG_rev.adapters.http import SourceClient
-from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, list_ids, list_pages
+from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, list_ids, list_pages, unidentified
 from Medical_KG_rev.errors import PayloadError, RecordNotFoundError
-from Medical_KG_rev.models import AdapterRequest, ErrorInfo, ListedRecord, ListingPage, RawPayload
+from Medical_KG_rev.models import AdapterRequest, ListedRecord, ListingPage, RawPayload
 
 _WORK = re.compile(r"(?:https?://(?:api\.)?openalex\.org/(?:works/)?)?(W[0-9]{1,15})", re.IGNORECASE)
 _DOI = re.compile(r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)?(10\.[0-9]{4,9}/\S+)", re.IGNORECASE)
@@ -130,7 +130,7 @@ class OpenAlexAdapter:
         try:
             sniffed = sniff(content, f"a work of {self.name}")
         except PayloadError as error:
-            return ListedRecord(source_id="(a work without id)", error=ErrorInfo(error.code, str(error)))
+            return unidentified(content, error)
         doc_id = sniffed.doc_id or ""
         work = doc_id.rpartition(":")[2]
         payload = RawPayload(
