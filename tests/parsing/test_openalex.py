@@ -75,11 +75,11 @@ def test_authors_with_identifiers_and_affiliations(document: Document) -> None:
         "country": "UT",
     }
     assert stated(document, "author") == [
-        ("Ines Vented", {"orcid": "0000-0002-1825-0097", "openalex_id": "A9900000001", "affiliations": [university]}),
+        ("Irma Vented", {"orcid": "0000-0002-1825-0097", "openalex_id": "A9900000001", "affiliations": [university]}),
         ("Phil Ctive", {"openalex_id": "A9900000002", "affiliations": ["Institute of Nowhere"]}),
         ("Only A. Name", {}),
     ]
-    assert "Ines Vented - Invented University; Department of Fiction, Invented University" in document.text
+    assert "Irma Vented - Invented University; Department of Fiction, Invented University" in document.text
 
 
 def test_subjects(document: Document) -> None:

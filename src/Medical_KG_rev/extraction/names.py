@@ -58,26 +58,31 @@ def orcid_id(value: Any) -> str | None:
 
 
 def openalex_id(value: Any) -> str | None:
+    """`openalex:W12` from an OpenAlex id or its address; keywords and the like have none."""
     tail = _last(value)
     return f"openalex:{tail}" if _OPENALEX.fullmatch(tail) else None
 
 
 def mesh_curie(value: Any) -> str | None:
+    """`MESH:D008687` from a MeSH id in any spelling."""
     tail = _last(value).upper()
     return f"MESH:{tail}" if _MESH.fullmatch(tail) else None
 
 
 def ror_id(value: Any) -> str | None:
+    """`ROR:0abcdef12` from a ROR id or its address."""
     tail = _last(value).lower()
     return f"ROR:{tail}" if _ROR.fullmatch(tail) else None
 
 
 def pmid_id(value: Any) -> str | None:
+    """`PMID:123` from a PubMed id, as text or number, or its address."""
     tail = _last(str(value)) if value else ""
     return f"PMID:{tail}" if _PMID.fullmatch(tail) else None
 
 
 def pmcid_id(value: Any) -> str | None:
+    """`pmc-fulltext:PMC12`: the id that the article's own document has."""
     tail = _last(value).upper()
     return f"pmc-fulltext:{tail}" if _PMCID.fullmatch(tail) else None
 

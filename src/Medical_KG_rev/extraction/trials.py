@@ -36,6 +36,7 @@ class TrialReader:
         self._arms: dict[str, str] = {}
 
     def read(self) -> None:
+        """States everything: names first, since arms, results and events refer to them."""
         self._collect_mesh()
         for annotation in self._of("condition"):
             self._condition(annotation)

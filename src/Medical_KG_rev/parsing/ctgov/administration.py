@@ -27,6 +27,7 @@ _DOI = re.compile(r"\bdoi:?\s*(?:https?://(?:dx\.)?doi\.org/)?(10\.[0-9]{4,9}/\S
 
 
 def status(builder: DocumentBuilder, module: StatusModule) -> None:
+    """Recruitment status and dates."""
     access = module.expanded_access_info
     with builder.section("Status", SectionKind.METADATA):
         facts(
@@ -55,6 +56,7 @@ def _date(value: DateStruct) -> str:
 
 
 def sponsors(builder: DocumentBuilder, module: SponsorCollaboratorsModule) -> None:
+    """Lead sponsor, collaborators and the responsible party."""
     party = module.responsible_party
     investigator = (party.investigator_full_name, party.investigator_title, party.investigator_affiliation)
     former = (party.old_name_title, party.old_organization)
@@ -79,6 +81,7 @@ def _sponsor(label: str, role: str, organization: Organization) -> Phrase:
 
 
 def oversight(builder: DocumentBuilder, module: OversightModule) -> None:
+    """Who watches over the study, and what is regulated."""
     with builder.section("Oversight", SectionKind.METADATA):
         facts(
             builder,
@@ -94,6 +97,7 @@ def oversight(builder: DocumentBuilder, module: OversightModule) -> None:
 
 
 def contacts_and_locations(builder: DocumentBuilder, module: ContactsLocationsModule) -> None:
+    """Officials, contacts by name alone, and sites."""
     with builder.section("Contacts and locations", SectionKind.METADATA):
         listing(builder, [Phrase(_person(person)) for person in (*module.overall_officials, *module.central_contacts)])
         listing(builder, [_location(location) for location in module.locations or module.locations_nested])
@@ -112,6 +116,7 @@ def _location(location: Location) -> Phrase:
 
 
 def ipd_sharing(builder: DocumentBuilder, module: IpdSharingStatementModule) -> None:
+    """The plan to share data of single participants."""
     with builder.section("Sharing of individual participant data", SectionKind.METADATA):
         facts(
             builder,
@@ -127,6 +132,7 @@ def ipd_sharing(builder: DocumentBuilder, module: IpdSharingStatementModule) -> 
 
 
 def documents(builder: DocumentBuilder, module: LargeDocumentModule) -> None:
+    """The files that the sponsor uploaded."""
     with builder.section("Study documents", SectionKind.METADATA):
         builder.items([" ".join(part for part in (doc.label, doc.filename, doc.date) if part) for doc in module.large_docs])
 
@@ -145,6 +151,7 @@ def registry_notes(builder: DocumentBuilder, section: AnnotationSection) -> None
 
 
 def references(builder: DocumentBuilder, module: ReferencesModule) -> None:
+    """Publications that the study cites or that report on it, links, shared data."""
     with builder.section("References", SectionKind.REFERENCES):
         phrases = []
         for reference in module.references:

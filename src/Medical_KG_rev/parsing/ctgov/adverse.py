@@ -13,6 +13,7 @@ from Medical_KG_rev.parsing.phrase import facts
 
 
 def adverse_events(builder: DocumentBuilder, module: AdverseEventsModule) -> None:
+    """How events were collected, totals per group, and each event with its counts per group."""
     threshold = f"{module.frequency_threshold}%" if module.frequency_threshold else ""
     with builder.section("Adverse events"):
         prose(builder, module.description)

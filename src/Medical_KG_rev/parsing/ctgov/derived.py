@@ -21,6 +21,7 @@ def mesh_id(value: str) -> str:
 
 
 def derived(builder: DocumentBuilder, section: DerivedSection) -> None:
+    """MeSH terms with the ids in canonical spelling; only the terms themselves are stated, not those above them."""
     _browse(builder, "condition", section.condition_browse_module)
     _browse(builder, "intervention", section.intervention_browse_module)
     countries = section.misc_info_module.removed_countries

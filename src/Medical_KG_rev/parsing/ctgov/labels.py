@@ -40,6 +40,7 @@ def readable(value: str) -> str:
 
 
 def readable_all(values: Iterable[str]) -> str:
+    """Several values in one line."""
     return ", ".join(readable(value) for value in values if value)
 
 

@@ -29,6 +29,7 @@ def identification(builder: DocumentBuilder, module: IdentificationModule) -> No
 
 
 def identifiers(builder: DocumentBuilder, module: IdentificationModule) -> None:
+    """The numbers by which the study is known."""
     with builder.section("Identifiers", SectionKind.METADATA):
         facts(
             builder,
@@ -53,6 +54,7 @@ def _join(first: str, *details: str) -> str:
 
 
 def description(builder: DocumentBuilder, module: DescriptionModule) -> None:
+    """Summary and detailed description."""
     if module.brief_summary:
         with builder.section("Summary"):
             prose(builder, module.brief_summary)
@@ -62,6 +64,7 @@ def description(builder: DocumentBuilder, module: DescriptionModule) -> None:
 
 
 def conditions(builder: DocumentBuilder, module: ConditionsModule) -> None:
+    """What is studied, and the keywords of the sponsor."""
     if module.conditions:
         with builder.section("Conditions"):
             listing(builder, [Phrase().add(unescape(name), "condition") for name in module.conditions])
@@ -71,6 +74,7 @@ def conditions(builder: DocumentBuilder, module: ConditionsModule) -> None:
 
 
 def design(builder: DocumentBuilder, module: DesignModule) -> None:
+    """Type, phases, allocation, masking, enrollment."""
     info, masking, enrollment = module.design_info, module.design_info.masking_info, module.enrollment_info
     count = "" if enrollment.count is None else str(enrollment.count)
     access = module.expanded_access_types
@@ -104,6 +108,7 @@ def _phase(phase: str) -> Phrase:
 
 
 def arms_and_interventions(builder: DocumentBuilder, module: ArmsInterventionsModule) -> None:
+    """Each with a line of its own, followed by its description."""
     if module.arm_groups:
         with builder.section("Arms"):
             for arm in module.arm_groups:
@@ -130,6 +135,7 @@ def arms_and_interventions(builder: DocumentBuilder, module: ArmsInterventionsMo
 
 
 def outcomes(builder: DocumentBuilder, module: OutcomesModule) -> None:
+    """What is measured, by role, with time frames."""
     for role, title, measures in (
         ("primary", "Primary outcomes", module.primary_outcomes),
         ("secondary", "Secondary outcomes", module.secondary_outcomes),
@@ -149,6 +155,7 @@ def _outcomes(builder: DocumentBuilder, role: str, measures: Sequence[Outcome]) 
 
 
 def eligibility(builder: DocumentBuilder, module: EligibilityModule) -> None:
+    """Who may take part."""
     with builder.section("Eligibility"):
         facts(
             builder,

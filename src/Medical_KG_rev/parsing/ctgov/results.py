@@ -31,6 +31,7 @@ _MILESTONES = {"STARTED": "Started", "COMPLETED": "Completed", "NOT COMPLETED": 
 
 
 def participant_flow(builder: DocumentBuilder, module: ParticipantFlowModule) -> None:
+    """A table a period: how many started, completed, and left for which reason."""
     with builder.section("Participant flow"):
         prose(builder, module.recruitment_details)
         prose(builder, module.pre_assignment_details)
@@ -62,6 +63,7 @@ def _noted(text: str, comment: str) -> str:
 
 
 def baseline(builder: DocumentBuilder, module: BaselineCharacteristicsModule) -> None:
+    """A table a characteristic."""
     with builder.section("Baseline characteristics"):
         prose(builder, module.population_description)
         facts(builder, [("Units analyzed", module.type_units_analyzed)])
@@ -76,6 +78,7 @@ def baseline(builder: DocumentBuilder, module: BaselineCharacteristicsModule) ->
 
 
 def outcome_measures(builder: DocumentBuilder, module: OutcomeMeasuresModule) -> None:
+    """A section a measure: what was measured, its table of results, its statistical analyses."""
     with builder.section("Outcome measures"):
         for measure in module.outcome_measures:
             with builder.section(unescape(measure.title)):
@@ -188,6 +191,7 @@ def _analysis(builder: DocumentBuilder, analysis: Analysis, titles: dict[str, st
 
 
 def more_info(builder: DocumentBuilder, module: MoreInfoModule) -> None:
+    """Limitations, agreements between sponsor and investigators, the point of contact by name."""
     prose_text = module.limitations_and_caveats.description
     if prose_text:
         with builder.section("Limitations and caveats"):
