@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from Medical_KG_rev.graph.session import MEBIBYTE, EngineLimits, GraphSession
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CORRUPTION = ("Unable to open database", "Cannot read checkpoint", "hecksum", "orrupt", "IO exception", "Storage exception")
+MINIMUM_ROOM_BYTES = 32 * MEBIBYTE
 _POLL_SECONDS = 0.01
 
 
@@ -51,10 +53,14 @@ class PublishedGraph:
             yield session
 
     @contextmanager
-    def replacing(self) -> Iterator[GraphSession]:
-        """A session on a private copy, published when the block ends without an error."""
+    def replacing(self, room_bytes: int = MINIMUM_ROOM_BYTES) -> Iterator[GraphSession]:
+        """A session on a private copy, published when the block ends without an error.
+
+        ``room_bytes`` is what the copy may grow by; it must be free beforehand.
+        """
         with self._translated(), self._locked():
             self._clear()
+            self._require_room(self.size_bytes + max(room_bytes, MINIMUM_ROOM_BYTES))
             if self.size_bytes:
                 shutil.copyfile(self.path, self._next)
             with GraphSession.open(self._next, self._limits, read_only=False) as session:
@@ -76,6 +82,14 @@ class PublishedGraph:
                     )
                 time.sleep(_POLL_SECONDS)
             yield
+
+    def _require_room(self, size_bytes: int) -> None:
+        """The engine ends the whole process when a write fails while it closes, so that a full disk must be seen before."""
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        free = shutil.disk_usage(self._next.parent).free
+        if free < size_bytes or resource.RLIM_INFINITY != limit < size_bytes:
+            room = free if limit == resource.RLIM_INFINITY else min(free, limit)
+            raise self._full(f"it may need {size_bytes // MEBIBYTE} MiB, and there are {room // MEBIBYTE} MiB")
 
     def _clear(self) -> None:
         for remains in self._next.parent.glob(f"{self._next.name}*"):
@@ -103,7 +117,7 @@ class PublishedGraph:
 
     def _os_error(self, error: OSError) -> MedicalKGError:
         if error.errno in _NO_SPACE:
-            return self._full(error)
+            return self._full(str(error))
         return StoreUnavailableError(
             f"The graph {self.path} cannot be used: {error.strerror or error}.",
             remedy="Check that the data folder exists and belongs to this user.",
@@ -112,8 +126,8 @@ class PublishedGraph:
 
     def _engine_error(self, error: RuntimeError) -> Exception:
         words = str(error)
-        if any(os.strerror(code) in words for code in _NO_SPACE):
-            return self._full(error)
+        if "Cannot write to file" in words or any(os.strerror(code) in words for code in _NO_SPACE):
+            return self._full(words.splitlines()[0])
         if words.startswith("Buffer manager exception"):
             return StoreUnavailableError(
                 f"The graph engine may use {self._limits.buffer_bytes // MEBIBYTE} MiB, and {self.path} needs more.",
@@ -128,9 +142,9 @@ class PublishedGraph:
             )
         return error
 
-    def _full(self, error: Exception) -> StorageFullError:
+    def _full(self, reason: str) -> StorageFullError:
         return StorageFullError(
-            f"No room to write {self._next}: {error}. The graph is as it was.",
+            f"No room to write {self._next}: {reason}. The graph is as it was.",
             remedy="Free disk space (twice the graph's size is needed) and run again.",
             path=str(self.path),
         )
