@@ -138,14 +138,32 @@ def test_an_error_at_any_step_is_undone_at_once(filled, root, corpus):
         assert_stores_agree(root)
 
 
-@pytest.mark.parametrize("file_bytes", [0, 2_000, 9_000, 30_000, 70_000, 120_000, 200_000, 400_000])
+BIG = {f"local:{n}": [f"common text {n} {m} " + f"filler{n}x{m} " * 60 for m in range(4)] for n in range(100, 160)}
+
+
+@pytest.mark.parametrize("file_bytes", [0, 30_000, 40_000, 200_000, 400_000])
 def test_a_full_disk_leaves_what_was_committed(file_bytes, filled, root, corpus, writer, run):
-    big = {f"local:{n}": [f"common text {n} {m} " + f"filler{n}x{m} " * 60 for m in range(4)] for n in range(100, 160)}
-    status, results = run(batches=[{"documents": big, "version": "v1"}], file_bytes=file_bytes)
+    status, results = run(batches=[{"documents": BIG, "version": "v1"}], file_bytes=file_bytes)
     assert status == 0
     if "error" in results[0]:
         assert results[0]["error"] == "storage_full"
         assert visible(root, corpus) == texts(OLD)
-    corpus.write(writer, big)
-    assert visible(root, corpus) == texts(OLD | big)
+    corpus.write(writer, BIG)
+    assert visible(root, corpus) == texts(OLD | BIG)
+    assert_stores_agree(root)
+
+
+@pytest.mark.parametrize(
+    ("step", "full"),
+    [("intent.after", "faiss"), ("segment.named", "lexicon"), ("lexicon.uncommitted", "lexicon"), ("commit.before", "catalogue")],
+)
+@pytest.mark.parametrize("file_bytes", [0, 300])
+def test_each_store_may_be_the_one_that_finds_the_disk_full(step, full, file_bytes, filled, root, corpus, writer, run):
+    status, results = run(batches=[{"documents": BIG, "version": "v1"}], starve_at=step, file_bytes=file_bytes)
+    assert status == 0
+    assert results[0]["error"] == "storage_full", results
+    assert full in results[0]["message"]
+    assert visible(root, corpus) == texts(OLD)
+    corpus.write(writer, BIG)
+    assert visible(root, corpus) == texts(OLD | BIG)
     assert_stores_agree(root)

@@ -4,7 +4,8 @@ It reads orders from stdin, one JSON object a line, forks a child that carries t
 once), and answers with a line: ``status`` of the child and the ``results`` of its batches.
 
 The orders: ``root``, ``batches`` ([{"documents", "version"}]), ``kill_at`` (the step at which the child kills itself),
-``file_bytes`` (no file may grow beyond), ``results`` (where the child leaves its results).
+``file_bytes`` (no file may grow beyond, from the start or from the step ``starve_at``), ``results`` (where the child leaves
+its results).
 """
 
 from __future__ import annotations
@@ -37,16 +38,18 @@ def carry_out(orders, corpus):
     def step(name):
         if name == orders.get("kill_at"):
             os.kill(os.getpid(), signal.SIGKILL)
+        if name == orders.get("starve_at"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (orders["file_bytes"], resource.RLIM_INFINITY))
 
     writer = HaystackIndexWriter(Path(orders["root"]), step=step)
-    if "file_bytes" in orders:
+    if "starve_at" not in orders and "file_bytes" in orders:
         resource.setrlimit(resource.RLIMIT_FSIZE, (orders["file_bytes"], resource.RLIM_INFINITY))
     results = []
     for batch in orders["batches"]:
         try:
             receipt = corpus.write(writer, batch["documents"], batch["version"])
         except MedicalKGError as error:
-            results.append({"error": error.code})
+            results.append({"error": error.code, "message": error.message})
         else:
             results.append({"generation": receipt.generation, "chunks": receipt.chunks})
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

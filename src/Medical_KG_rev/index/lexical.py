@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _WRITER_HEAP_BYTES = 64 * 1024 * 1024
 _MAX_QUERY_TERMS = 512
+_FULL = re.compile(rf"(?:os error|code:) (?:{errno.ENOSPC}|{errno.EDQUOT}|{errno.EFBIG})\b|writer was killed")
+"""How tantivy tells that the disk is full: in words only, and where it hits the writer's thread, not even that."""
 
 
 def _schema() -> tantivy.Schema:
@@ -121,11 +125,11 @@ class TantivyReader:
 
 @contextmanager
 def _translated(folder: Path) -> Iterator[None]:
-    """Tantivy reports every failure as ValueError; a full disk kills its writer thread, with no more said than that."""
+    """Tantivy reports every failure as ValueError."""
     try:
         yield
     except (ValueError, OSError) as error:
         text = str(error)
-        if any(sign in text for sign in ("os error 28", "os error 27", "os error 122", "writer was killed", "worker")):
+        if _FULL.search(text):
             raise full(f"The lexical index {folder} cannot be written: {text}.", folder) from error
         raise StoreUnavailableError(f"The lexical index {folder} failed: {text}.", path=str(folder)) from error
