@@ -114,6 +114,10 @@ def test_paragraphs_of_a_record_are_kept_apart() -> None:
     assert [text for _, text in _blocks(_record({"_id": "1", "title": "T", "text": "a\nb\n\nc"}))] == ["T", "a b", "c"]
 
 
+def test_a_byte_order_mark_before_a_record_is_no_fault() -> None:
+    assert _record(b'\xef\xbb\xbf{"_id": "1", "title": "T"}').text == "T"
+
+
 def test_a_record_may_have_only_a_title() -> None:
     assert _blocks(_record({"_id": "1", "title": "T", "text": None})) == [("header", "T")]
 

@@ -5,6 +5,7 @@ Both are the bulk formats: an abstract must cost a tenth of a millisecond, so no
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 from datetime import datetime
@@ -70,7 +71,7 @@ def parse_record(payload: RawPayload, *, parsed_at: datetime) -> Document:
     if not payload.content.strip():
         raise EmptyPayloadError(f"{who} is empty.", source_id=who, path=payload.uri)
     try:
-        record = _DECODER.decode(payload.content)
+        record = _DECODER.decode(payload.content.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedPayloadError(
             f"{who} is not a record: {error}.",

@@ -86,6 +86,7 @@ class BodyWriter:
             self._builder.block(" ".join(map(inline_text, marks)))
 
     def header(self, element: etree._Element, _: BlockType) -> None:
+        """A title that stands for no section."""
         self._builder.block(inline_text(element), BlockType.HEADER)
 
     def floating(self, element: etree._Element, type: BlockType) -> None:
@@ -96,6 +97,7 @@ class BodyWriter:
         self.flow(element, type, heads)
 
     def table_wrap(self, element: etree._Element, type: BlockType) -> None:
+        """A table with its caption, then what belongs to it; further tables of one wrapper follow the first."""
         heads = _heads(element)
         tables = [table for place in (element, *element.iterfind("alternatives")) for table in place if is_table(table)]
         caption = " ".join(filter(None, [*map(inline_text, heads), *map(table_caption, tables[:1])]))
@@ -106,6 +108,7 @@ class BodyWriter:
         self.flow(element, type, [*heads, *tables])
 
     def table(self, element: etree._Element, _: BlockType) -> None:
+        """A table without wrapper."""
         self._builder.table(table_rows(element), caption=table_caption(element))
 
     def alternatives(self, element: etree._Element, type: BlockType) -> None:
@@ -114,15 +117,18 @@ class BodyWriter:
         self.flow(element, type, written)
 
     def formula(self, element: etree._Element, _: BlockType) -> None:
+        """A displayed formula, its label first."""
         self._builder.block(inline_text(element), BlockType.EQUATION, label=_label(element), reference=_file_of(element))
 
     def footnote(self, element: etree._Element, _: BlockType) -> None:
+        """One note: a block, unless it holds floats."""
         if next(element.iter(*_BEYOND_LISTS), None) is not None:
             self.flow(element, BlockType.FOOTNOTE)
         else:
             self._builder.block(inline_text(element), BlockType.FOOTNOTE, label=_label(element))
 
     def footnotes(self, element: etree._Element, _: BlockType) -> None:
+        """What stands under a table."""
         self.flow(element, BlockType.FOOTNOTE)
 
     def listing(self, element: etree._Element, type: BlockType) -> None:
@@ -137,9 +143,11 @@ class BodyWriter:
             self._builder.block(item.tail or "", type)
 
     def verse(self, element: etree._Element, _: BlockType) -> None:
+        """One block with a verse a line."""
         self._builder.items(list(loose_texts(element)))
 
     def references(self, element: etree._Element, _: BlockType = BlockType.PARAGRAPH) -> None:
+        """A reference list as a section that is not cut into passages."""
         heads = [head for head in (element.find("label"), element.find("title")) if head is not None]
         references = element.findall("ref")
         title = " ".join(filter(None, map(inline_text, heads))) or _DEFAULT_TITLES["ref-list"]

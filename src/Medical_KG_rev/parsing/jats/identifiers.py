@@ -23,6 +23,7 @@ def normal_doi(text: str) -> str | None:
 
 
 def normal_pmid(text: str) -> str | None:
+    """Digits only."""
     text = text.strip()
     return text if text.isascii() and text.isdigit() and len(text) <= 12 else None
 

@@ -22,6 +22,7 @@ _GROUPS = frozenset({"thead", "tbody", "tfoot", "tgroup"})
 
 
 def is_table(element: etree._Element) -> bool:
+    """Whether this is a table of either model."""
     return isinstance(element.tag, str) and local_name(element) == "table"
 
 
