@@ -63,10 +63,22 @@ class PublishedGraph:
             self._require_room(self.size_bytes + max(room_bytes, MINIMUM_ROOM_BYTES))
             if self.size_bytes:
                 shutil.copyfile(self.path, self._next)
-            with GraphSession.open(self._next, self._limits, read_only=False) as session:
+            try:
+                with self._private() as session:
+                    yield session
+                self._publish()
+            finally:
+                self._clear()
+
+    @contextmanager
+    def _private(self) -> Iterator[GraphSession]:
+        with GraphSession.open(self._next, self._limits, read_only=False) as session:
+            try:
                 yield session
                 session.rows("CHECKPOINT")
-            self._publish()
+            except BaseException:
+                self._make_room()
+                raise
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -90,6 +102,11 @@ class PublishedGraph:
         if free < size_bytes or resource.RLIM_INFINITY != limit < size_bytes:
             room = free if limit == resource.RLIM_INFINITY else min(free, limit)
             raise self._full(f"it may need {size_bytes // MEBIBYTE} MiB, and there are {room // MEBIBYTE} MiB")
+
+    def _make_room(self) -> None:
+        """Lets the engine close a copy that nobody wants, even when the disk was full: its last writes must not fail."""
+        for remains in self._next.parent.glob(f"{self._next.name}*"):
+            os.truncate(remains, 0)
 
     def _clear(self) -> None:
         for remains in self._next.parent.glob(f"{self._next.name}*"):
