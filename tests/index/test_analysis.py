@@ -71,7 +71,7 @@ def test_tokens_are_a_pure_function_fit_for_a_whitespace_tokenizer(text):
     assert all(token and not any(char.isspace() for char in token) for token in tokens)
 
 
-@given(st.text(alphabet=st.characters(categories=("Ll", "Nd")), min_size=1, max_size=20))
+@given(st.text(alphabet=st.characters(categories=("Ll",), include_characters="0123456789"), min_size=1, max_size=20))
 def test_the_form_of_the_characters_makes_no_difference(text):
     analyser = Analyser()
     assert analyser.tokens(unicodedata.normalize("NFD", text)) == analyser.tokens(unicodedata.normalize("NFC", text))
