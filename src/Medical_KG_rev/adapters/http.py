@@ -140,7 +140,7 @@ class SourceClient:
     def _read(self, response: httpx.Response, url: httpx.URL, ends_at: float, limit: int, partial: bool) -> bytes:
         """The body up to ``limit`` bytes; more is an error, unless part of it is enough."""
         body = bytearray()
-        for chunk in response.iter_bytes(65536):
+        for chunk in response.iter_bytes():  # as it arrives: a fixed chunk size would wait for a body that drips
             body += chunk
             if len(body) > limit:
                 if partial:
