@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from Medical_KG_rev.errors import ConfigurationError
+from Medical_KG_rev.errors import ConfigurationError, DagsterPipelineConfigError
 from Medical_KG_rev.models import Caller
 from Medical_KG_rev.orchestration.ledger import Batch, Ledger
 from Medical_KG_rev.settings import Settings
@@ -94,20 +94,19 @@ class PlatformParts:
     @cached_property
     def stage_types(self) -> StageRegistry:
         """Stage types with what builds them: the built-in ones and those of plugins."""
-        from Medical_KG_rev.orchestration.stages.registry import StageRegistry
+        from Medical_KG_rev.orchestration.stages.registry import StageRegistry, without_config
 
-        registry = StageRegistry.builtin(
-            {
-                "ingest": lambda _config: self._ingest_stage(),
-                "parse": lambda _config: self._parser(),
-                "ir_validation": lambda _config: self._validator(),
-                "chunk": lambda _config: self.components.chunker,
-                "embed": lambda _config: self.components.embedder,
-                "index": lambda _config: self.components.index_writer,
-                "extract": lambda _config: self._extractor(),
-                "kg": lambda _config: self._graph_writer(),
-            }
-        )
+        makers: dict[str, Callable[[], object]] = {
+            "ingest": self._ingest_stage,
+            "parse": self._parser,
+            "ir_validation": self._validator,
+            "chunk": lambda: self.components.chunker,
+            "embed": lambda: self.components.embedder,
+            "index": lambda: self.components.index_writer,
+            "extract": self._extractor,
+            "kg": self._graph_writer,
+        }
+        registry = StageRegistry.builtin({name: without_config(make) for name, make in makers.items()})
         registry.discover()
         return registry
 
@@ -135,6 +134,12 @@ class PlatformParts:
         from Medical_KG_rev.orchestration.topology import order
 
         topology = self.topologies.load(name, version)
+        if topology.gates:
+            raise DagsterPipelineConfigError(
+                f"Pipeline {name} has gates, which cannot be waited at yet.",
+                remedy="Use a pipeline without gates.",
+                field="gates",
+            )
         if (name, topology.pin) not in self._pipelines:
             plans = [
                 StagePlan(stage.name, stage.stage_type, stage.policy, stage.depends_on, stage.config) for stage in order(topology)

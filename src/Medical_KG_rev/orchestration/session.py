@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from Medical_KG_rev.models import Adapter, AdapterRequest
 from Medical_KG_rev.orchestration.ledger import Batch, Job, JobStatus, Ledger, Submission
-from Medical_KG_rev.orchestration.ledger.workers import recover_lost_workers
+from Medical_KG_rev.orchestration.ledger.workers import is_alive, recover_lost_workers
 from Medical_KG_rev.orchestration.pipeline import Pipeline
 from Medical_KG_rev.orchestration.submission import Listing, SubmissionParts, begin_submission
 
@@ -83,10 +83,7 @@ class IngestSession:
                 self._ledger.transition(
                     job.job_id, JobStatus.QUEUED, error_code=None, error_message=None, error_stage=None, unchanged=False
                 )
-        for (submission_id, _name, _version), group in _grouped(jobs):
-            submission = self._ledger.submission(submission_id)
-            for start in range(0, len(group), self.batch_size):
-                self._run(submission, group[start : start + self.batch_size])
+        self._run_again(jobs)
         done = self._ledger.jobs_by_id(job.job_id for job in jobs)
         return summary(jobs[0].submission_id if jobs else "", done, self.parts.clock() - started)
 
@@ -107,15 +104,28 @@ class IngestSession:
         self.run_batch(batch)
 
     def _await(self, foreign: Sequence[Job]) -> None:
-        """Waits for jobs that another process has, for as long as it lives."""
-        open_ids = [job.job_id for job in foreign if not job.terminal]
-        while open_ids:
+        """Waits for jobs that another process has; runs them here when that process is gone."""
+        waiting = [job.job_id for job in foreign if not job.terminal]
+        while waiting:
             recover_lost_workers(self._ledger)
-            current = self._ledger.jobs_by_id(open_ids)
-            open_ids = [job.job_id for job in current if not job.terminal and job.status != JobStatus.QUEUED]
-            if open_ids:
-                self.tell({"event": "waiting", "documents": len(open_ids)})
+            current = [job for job in self._ledger.jobs_by_id(waiting) if not job.terminal]
+            orphans = [job for job in current if job.status == JobStatus.QUEUED and not self._has_owner(job)]
+            if orphans:
+                self._run_again(orphans)
+            waiting = [job.job_id for job in current if job not in orphans]
+            if waiting:
+                self.tell({"event": "waiting", "documents": len(waiting)})
                 self.sleep(POLL_SECONDS)
+
+    def _has_owner(self, job: Job) -> bool:
+        owner = self._ledger.submission(job.submission_id).worker
+        return owner != self.parts.worker and is_alive(self._ledger, owner)
+
+    def _run_again(self, jobs: Sequence[Job]) -> None:
+        for (submission_id, _name, _version), group in _grouped(jobs):
+            submission = self._ledger.submission(submission_id)
+            for start in range(0, len(group), self.batch_size):
+                self._run(submission, group[start : start + self.batch_size])
 
 
 def summary(batch_id: str, jobs: Sequence[Job], seconds: float) -> dict[str, Any]:

@@ -156,7 +156,8 @@ class Listing:
         if job.status != JobStatus.QUEUED:
             return False
         if job.submission_id not in self._live_submissions:
-            self._live_submissions[job.submission_id] = is_alive(self._ledger, self._ledger.submission(job.submission_id).worker)
+            owner = self._ledger.submission(job.submission_id).worker
+            self._live_submissions[job.submission_id] = owner != self._submission.worker and is_alive(self._ledger, owner)
         return not self._live_submissions[job.submission_id]
 
     def _unchanged(self, records: Sequence[ListedRecord]) -> dict[int, KnownDocument]:

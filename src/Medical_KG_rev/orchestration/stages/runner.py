@@ -124,7 +124,7 @@ class StageRunner:
         caller = self._caller_for(stage.policy, stage.name)
         try:
             if stage.kind.takes is None:
-                self._ingest(batch, stage, journal)
+                self._ingest(batch, stage, caller, journal)
             elif stage.is_effect:
                 self._apply_effect(batch, stage, caller, journal)
             else:
@@ -146,10 +146,10 @@ class StageRunner:
 
     # --- ingest ------------------------------------------------------------------------------------------------------
 
-    def _ingest(self, batch: BatchState, stage: PipelineStage, journal: StageJournal) -> None:
+    def _ingest(self, batch: BatchState, stage: PipelineStage, caller: StageCaller, journal: StageJournal) -> None:
         """Payloads that the listing carried are there; the others are fetched, many ids in a request where the source can.
 
-        Remote requests are retried in the adapter's own caller, so no policy applies here.
+        Remote requests are retried in the adapter's own caller; the stage's policy only bounds the time of a slice.
         """
         found = self._ledger.find_artifacts(batch.tenant_id, [payload_key(doc.job.job_id) for doc in batch.alive()])
         missing: dict[str, list[DocumentState]] = {}
@@ -161,19 +161,26 @@ class StageRunner:
                 journal.skip(document, row)
         for source, documents in missing.items():
             Slicer(documents, self._settings.fetch_slice).run(
-                lambda part, source=source: self._fetch(batch, stage, source, part, journal),  # type: ignore[misc]
+                lambda part, source=source: self._fetch(batch, stage, caller, source, part, journal),  # type: ignore[misc]
                 journal.fail,
             )
         self._leave_early(batch, journal)
 
     def _fetch(
-        self, batch: BatchState, stage: PipelineStage, source: str, documents: Sequence[DocumentState], journal: StageJournal
+        self,
+        batch: BatchState,
+        stage: PipelineStage,
+        caller: StageCaller,
+        source: str,
+        documents: Sequence[DocumentState],
+        journal: StageJournal,
     ) -> None:
         started = self._clock()
         request = AdapterRequest(
             source=source, tenant_id=batch.tenant_id, ids=tuple(document.job.source_id for document in documents)
         )
-        payloads = stage.implementation.execute(self._context(batch, stage, documents), request)
+        context = self._context(batch, stage, documents)
+        payloads = caller.call(lambda: stage.implementation.execute(context, request))
         by_id: dict[str, list[RawPayload]] = {}
         for payload in payloads:
             by_id.setdefault(payload.source_id, []).append(payload)

@@ -1,0 +1,195 @@
+"""Interrupted and concurrent ingests."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from Medical_KG_rev.errors import InvalidTransitionError, JobNotFoundError
+from Medical_KG_rev.orchestration.artifacts import delete_artifacts
+from Medical_KG_rev.orchestration.ledger import JobStatus
+from Medical_KG_rev.orchestration.ledger.workers import recover_lost_workers
+
+pytestmark = pytest.mark.component
+
+TEN = [(f"d{n}", f"text of document {n}") for n in range(10)]
+
+
+class Killed(BaseException):
+    """The process ends here: nothing of it runs any more."""
+
+
+def die(world) -> None:
+    """Frees the worker's lock as the operating system does, and nothing else."""
+    world.registration._file.close()
+
+
+def interrupt_at(world, stage: str, call: int) -> None:
+    """The process dies at the n-th call of a stage."""
+    note, seen = world.stages.note, []
+
+    def dying(name: str, doc_ids) -> None:
+        if name == stage:
+            seen.append(doc_ids)
+            if len(seen) == call:
+                raise Killed
+        note(name, doc_ids)
+
+    world.stages.note = dying  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("stage", "call"), [("parse", 4), ("chunk", 1), ("embed", 1), ("index", 1), ("extract", 7), ("kg", 1)])
+def test_a_killed_ingest_goes_on_where_it_stopped(make_world: Callable, stage: str, call: int) -> None:
+    killed = make_world(worker="w1", flush_seconds=0.0011)
+    interrupt_at(killed, stage, call)
+    with pytest.raises(Killed):
+        killed.ingest(TEN)
+    die(killed)
+    done = set(_keys(killed))
+    again = make_world(worker="w2")
+    again.stages.indexed, again.stages.graph, again.stages.texts = (
+        killed.stages.indexed,
+        killed.stages.graph,
+        killed.stages.texts,
+    )
+    result = again.ingest(TEN)
+    assert (result["submitted"], result["completed"], result["failed"]) == (10, 10, 0)
+    assert len(again.ledger.list_jobs("default", limit=1000)) == 10, "the same jobs, not new ones"
+    lost = [
+        a for job in again.ledger.list_jobs("default") for a in again.ledger.attempts(job.job_id) if a.status == "worker_lost"
+    ]
+    assert len(lost) == 10
+    assert done <= set(_keys(again))
+    repeated = _repeated_stages(again)
+    assert repeated == [], f"stages done twice although their artifact existed: {repeated}"
+
+
+def _keys(world) -> list[str]:
+    with sqlite3.connect(world.folder / "ledger.db") as connection:
+        return [row[0] for row in connection.execute("SELECT key FROM artifacts")]
+
+
+def _repeated_stages(world) -> list[tuple[str, str]]:
+    """(job, stage) completed more than once: a completed attempt is recorded together with its artifact."""
+    with sqlite3.connect(world.folder / "ledger.db") as connection:
+        return connection.execute(
+            "SELECT job_id, stage FROM stage_attempts WHERE status = 'completed' GROUP BY 1, 2 HAVING count(*) > 1"
+        ).fetchall()
+
+
+def test_two_live_ingests_never_take_each_others_jobs(make_world: Callable) -> None:
+    one, two = make_world(worker="w1"), make_world(worker="w2")
+    one.ingest(TEN, wait=False)
+    seen: list[int] = []
+
+    def finish_then_sleep(seconds: float) -> None:
+        seen.append(1)
+        one.session.retry([job for job in one.ledger.list_jobs("default") if job.status == JobStatus.QUEUED])
+
+    two.session.sleep = finish_then_sleep
+    result = two.ingest(TEN)
+    assert two.stages.log == []
+    assert {document["status"] for document in result["documents"]} <= {"queued", "completed"}
+    assert len(two.ledger.list_jobs("default", limit=100)) == 10
+
+
+def test_jobs_submitted_without_waiting_are_run_by_the_next_ingest_of_the_same_records(make_world: Callable) -> None:
+    submitter = make_world(worker="w1")
+    result = submitter.ingest(TEN, wait=False)
+    assert {document["status"] for document in result["documents"]} == {"queued"}
+    submitter.registration.close()
+    runner = make_world(worker="w2")
+    assert runner.ingest(TEN)["completed"] == 10
+    assert len(runner.ledger.list_jobs("default", limit=100)) == 10
+
+
+def test_an_interrupted_listing_resumes_at_its_cursor(make_world: Callable, make_source: Callable) -> None:
+    world = make_world(worker="w1", size=4)
+    source = make_source(TEN, page_size=2)
+    asked: list[str | None] = []
+    listing = source.list_records
+
+    def dying(request, cursor=None):
+        asked.append(cursor)
+        for number, page in enumerate(listing(request, cursor)):
+            if number == 3 and len(asked) == 1:
+                raise Killed
+            yield page
+
+    source.list_records = dying  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        world.ingest(TEN, source)
+    die(world)
+    again = make_world(worker="w2", size=4)
+    again.stages.indexed, again.stages.graph = world.stages.indexed, world.stages.graph
+    result = again.ingest(TEN, source)
+    assert asked == [None, "6"]
+    assert (result["submitted"], result["completed"]) == (10, 10)
+    assert len(again.ledger.list_jobs("default", limit=100)) == 10
+
+
+def test_a_callers_key_matches_for_ever(world) -> None:
+    first = world.ingest([("d", "text")], idempotency_key="k")
+    second = world.ingest([("d", "other text")], idempotency_key="k")
+    assert second["documents"][0]["job_id"] == first["documents"][0]["job_id"]
+    assert world.ingest([("d", "other text")])["documents"][0]["job_id"] != first["documents"][0]["job_id"]
+
+
+def test_a_failed_job_of_a_callers_key_may_be_submitted_again(world) -> None:
+    first = world.ingest([("d", "fail:parse")], idempotency_key="k")
+    second = world.ingest([("d", "good text")], idempotency_key="k")
+    assert first["failed"] == second["completed"] == 1
+
+
+def test_deleting_a_document_rewrites_the_objects_that_others_share(world) -> None:
+    result = world.ingest(TEN)
+    job = world.ledger.job(result["documents"][4]["job_id"])
+    removed = delete_artifacts(world.store, world.ledger, "default", "toy:d4", [job.job_id])
+    assert removed == 6
+    assert world.ledger.artifacts_of_document("default", "toy:d4") == []
+    for key in list(world.store.keys()):
+        assert b"text of document 4" not in world.store.read(key)
+    world.stages.indexed.pop("toy:d4")
+    world.stages.graph.pop("toy:d4")
+    world.stages.log.clear()
+    again = world.ingest(TEN)
+    assert (again["completed"], again["unchanged"]) == (10, 9)
+    assert world.stages.calls("parse") == [("toy:d4",)]
+
+
+def test_transitions_outside_the_table_are_refused(world) -> None:
+    job_id = world.ingest(TEN)["documents"][0]["job_id"]
+    with pytest.raises(InvalidTransitionError) as raised:
+        world.ledger.transition(job_id, JobStatus.QUEUED)
+    assert raised.value.subject["valid"] == ["dead", "failed", "leased", "running", "stuck", "waiting_at_gate"]
+    with pytest.raises(JobNotFoundError):
+        world.ledger.job("nobody")
+
+
+def test_a_worker_that_closes_puts_back_what_it_held(make_world: Callable) -> None:
+    world = make_world(worker="w1")
+    interrupt_at(world, "chunk", 1)
+    with pytest.raises(Killed):
+        world.ingest(TEN)
+    world.registration.close()
+    assert world.ledger.count_jobs() == {"queued": 10}
+    assert recover_lost_workers(make_world(worker="w2").ledger) == []
+
+
+def test_the_ledger_is_at_the_newest_revision_and_matches_its_models(tmp_path: Path, world) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.config import Config
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    from Medical_KG_rev.orchestration.ledger import database, schema
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_current_head() == database.HEAD
+    with world.ledger.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
