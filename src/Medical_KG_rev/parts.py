@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from Medical_KG_rev.orchestration.stages.registry import StageRegistry
     from Medical_KG_rev.orchestration.stages.runner import Progress, StageCaller, StageRunner
     from Medical_KG_rev.orchestration.topology import PipelineLoader, ResiliencePolicyLoader
-    from Medical_KG_rev.text import EmbeddingBackend, HaystackChunker, HaystackEmbedder, ModelStore
+    from Medical_KG_rev.text import EmbeddingBackend, EmbeddingSample, GpuProbe, HaystackChunker, HaystackEmbedder, ModelStore
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,8 @@ class PlatformParts:
 
         backend = self.backend
         chunker = HaystackChunker(self.settings.chunking, backend.count_tokens, backend.max_tokens, backend.fingerprint)
-        return HaystackComponents(chunker, HaystackEmbedder(backend), self.index_writer)
+        embedder = HaystackEmbedder(backend, gpu=self._gpu_probe(), record=_log_embedding)
+        return HaystackComponents(chunker, embedder, self.index_writer)
 
     def retriever(self, legs: tuple[str, ...]) -> Retriever:
         """The reading side of the index; the model is loaded only where a leg needs it."""
@@ -258,6 +262,14 @@ class PlatformParts:
 
         return PolicyRunner(self.policies.load(policy), stage)
 
+    def _gpu_probe(self) -> GpuProbe | None:
+        """An endpoint says on its metrics page what its GPU does; a model on this machine's CPU has none."""
+        from Medical_KG_rev.text import EndpointGpuProbe
+
+        if self.settings.embedding.model != "http":
+            return None
+        return EndpointGpuProbe(str(self.settings.embedding.base_url).rstrip("/").removesuffix("/v1") + "/metrics")
+
     def _ingest_stage(self) -> Any:
         from Medical_KG_rev.adapters import PluginIngestStage
 
@@ -282,6 +294,19 @@ class PlatformParts:
         from Medical_KG_rev.graph import GraphWriter
 
         return GraphWriter(self.graph)
+
+
+def _log_embedding(sample: EmbeddingSample) -> None:
+    gpu = sample.gpu
+    logger.info(
+        "embedded %d texts (%d tokens) with %s in %.3f s; GPU memory used %s, utilisation %s",
+        sample.texts,
+        sample.tokens,
+        sample.model,
+        sample.seconds,
+        gpu.memory_used_bytes if gpu else None,
+        gpu.utilisation if gpu else None,
+    )
 
 
 def settings_from(overrides: Mapping[str, Any]) -> Settings:

@@ -8,6 +8,7 @@ whatever it is doing, and what it held is found by the next process.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -54,6 +55,8 @@ def main() -> int:
     """Serves one command; the exit code is the command's."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not get between the lines of the protocol
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("Medical_KG_rev").setLevel(logging.INFO)
     command = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGTERM, _interrupt)

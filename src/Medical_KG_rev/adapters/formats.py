@@ -135,6 +135,8 @@ def sniff(content: bytes, name: str) -> Sniffed:
         return _sniff_xml(body, name)
     if body[:1] in (b"{", b"["):
         return _sniff_json(body, name)
+    if suffix == ".json":
+        raise MalformedPayloadError(f"{name} is not JSON: it starts with {body[:20]!r}.", remedy=SUPPORTED, path=name)
     raise UnsupportedFormatError(f"{name} is in no supported format.", remedy=SUPPORTED, path=name)
 
 
