@@ -51,6 +51,8 @@ class PlatformParts:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.progress: Progress | None = None
+        self.on_retry: Callable[[int, float, BaseException], None] | None = None
+        """Told before each wait of a remote request: attempts so far, seconds, error."""
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
         self._jobs: dict[str, JobDefinition] = {}
 
@@ -164,7 +166,9 @@ class PlatformParts:
         """Makes remote requests under a policy."""
         from Medical_KG_rev.orchestration.resilience import ResilientCaller
 
-        return ResilientCaller(self.policies.load(policy), name=policy)
+        return ResilientCaller(
+            self.policies.load(policy), name=policy, on_retry=lambda *retry: self.on_retry(*retry) if self.on_retry else None
+        )
 
     @cached_property
     def models(self) -> ModelStore:
@@ -253,6 +257,8 @@ class PlatformParts:
     def close(self) -> None:
         """Closes what was opened; the worker's token goes last but the ledger."""
         opened = self.__dict__
+        if "dagster" in opened:
+            opened.pop("dagster").dispose()
         for name in ("adapters", "backend", "registration", "ledger"):
             if name in opened:
                 opened.pop(name).close()

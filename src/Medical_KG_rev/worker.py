@@ -33,6 +33,9 @@ def execute(parts: PlatformParts, command: dict[str, Any], tell: Any) -> dict[st
     parts.progress = lambda stage, done, total, failed: tell(
         {"event": "stage", "stage": stage, "done": done, "total": total, "failed": failed}
     )
+    parts.on_retry = lambda attempt, wait, error: tell(
+        {"event": "retry", "attempt": attempt, "wait_seconds": round(wait, 1), "message": str(error)}
+    )
     session = IngestSession(
         SubmissionParts(parts.ledger, parts.store, time.time, IdFactory(time.time), parts.registration.token),
         parts.settings.batch.size,

@@ -198,6 +198,7 @@ def test_a_batch_runs_from_dagsters_own_resources(platform: Platform, clinicaltr
     )
     assert result.success
     assert platform.parts.ledger.job(job_id).status == "completed"
+    assert platform.parts.ledger.batch("r1").status == "completed"
 
 
 def test_a_failing_run_queues_its_jobs_again(platform: Platform, clinicaltrials_api: Any, monkeypatch: Any) -> None:

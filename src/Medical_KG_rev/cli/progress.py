@@ -31,6 +31,9 @@ def follow(events: Iterator[dict[str, Any]], output: Output) -> dict[str, Any]:
                 progress.update(task, description=f"listed {event['documents']:,}", completed=event["documents"])
             elif event["event"] == "batch":
                 progress.update(task, description=f"run {event['number']}", completed=0, total=event["documents"])
+            elif event["event"] == "retry":
+                again = f"attempt {event['attempt']} failed, the next one in {event['wait_seconds']:g} s"
+                progress.console.print(f"{event['message']} ({again})", markup=False)
             elif event["event"] == "waiting":
                 progress.update(task, description=f"waiting for {event['documents']:,} documents of another process")
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from dagster import InitResourceContext, ResourceDefinition
@@ -51,8 +51,16 @@ def haystack_pipeline_resource(open_parts: Callable[[], Parts]) -> ResourceDefin
 
 
 def stage_runner_resource(open_parts: Callable[[], Parts]) -> ResourceDefinition:
-    """Runs stages; built from the other three."""
-    return _resource(lambda: open_parts().runner, "Runs one stage of a batch.")
+    """Runs stages. When the run is over, so are its batches, however it ended."""
+
+    def resource(_context: InitResourceContext) -> Iterator[StageRunner]:
+        runner = open_parts().runner
+        try:
+            yield runner
+        finally:
+            runner.close_all()
+
+    return ResourceDefinition(resource, description="Runs one stage of a batch.")
 
 
 def build_resources(open_parts: Callable[[], Parts]) -> dict[str, ResourceDefinition]:

@@ -110,6 +110,11 @@ class StageRunner:
         self._batches.pop(batch_id, None)
         self._ledger.finish_batch(batch_id, status)
 
+    def close_all(self) -> None:
+        """Ends the batches that a run left open; jobs that it did not bring to an end are queued again."""
+        for batch_id, batch in list(self._batches.items()):
+            self.close(batch_id, "failed" if any(batch.alive()) else "completed")
+
     def run_stage(self, batch_id: str, stage_name: str, run_id: str | None = None) -> StageReport:
         """Runs a stage for every document that is still on its way. The ledger has it all when this returns.
 
