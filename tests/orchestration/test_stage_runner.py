@@ -10,6 +10,7 @@ from Medical_KG_rev.errors import (
     DagsterPipelineConfigError,
     DagsterStageTimeoutError,
     InvalidTransitionError,
+    MissingIdentifierError,
     RetriesExhaustedError,
     StorageFullError,
 )
@@ -47,6 +48,15 @@ def test_one_bad_document_never_stops_its_batch(world, stage: str) -> None:
     bad = by_source(result)["bad"]
     assert (bad["status"], bad["stage"], bad["error"]["code"]) == ("failed", stage, "payload_malformed")
     assert world.ledger.attempts(bad["job_id"])[-1].status == "failed"
+
+
+def test_i4_a_payload_without_an_id_fails_in_parse_and_goes_no_further(world) -> None:
+    world.stages.errors["parse"] = lambda: MissingIdentifierError("The payload has no id.")
+    failed = world.ingest([("nameless", "fail:parse")])["documents"][0]
+    assert (failed["status"], failed["stage"], failed["error"]["code"]) == ("failed", "parse", "identifier_missing")
+    assert [attempt.stage for attempt in world.ledger.attempts(failed["job_id"])] == ["ingest", "parse"]
+    assert {stage for stage, _ in world.stages.log} == {"parse"}
+    assert world.stages.indexed == world.stages.graph == {}
 
 
 def test_the_guilty_document_of_a_slice_is_found_by_halving(world) -> None:
