@@ -108,6 +108,15 @@ class StageRegistry:
             )
         return self._types[name]
 
+    def role(self, name: str) -> str:
+        """The built-in type whose promise a type keeps: what the runner hands to it, and what it does with the output.
+
+        Raises:
+            DagsterPipelineConfigError: unknown type.
+        """
+        protocol = self.resolve(name).protocol
+        return next((builtin for builtin, promised in _BUILTIN.items() if promised is protocol), name)
+
     def build(self, name: str, config: Mapping[str, Any]) -> Any:
         """An implementation of the type, checked against its Protocol.
 
