@@ -23,6 +23,7 @@ from measuring import (
 )
 
 ABSTRACTS = 5000
+ARTICLES = 2000
 ROUNDS = 2
 
 
@@ -31,7 +32,7 @@ def main() -> None:
     heading("Ingest, static vectors")
     with workspace() as folder:
         abstracts = write_records(folder / "abstracts.jsonl", rows)
-        articles = write_records(folder / "articles.jsonl", long := list(long_documents(rows)))
+        articles = write_records(folder / "articles.jsonl", long := list(long_documents(rows, ARTICLES)))
         first, again, peak = whole_commands(folder, "abstracts", abstracts)
         first_long, again_long, _ = whole_commands(folder, "articles", articles)
         seconds, batches = layers(folder, abstracts)

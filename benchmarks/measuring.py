@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any, NoReturn
 
 import msgspec
@@ -71,16 +72,14 @@ def write_records(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
     return path
 
 
-def long_documents(abstracts: Sequence[dict[str, Any]], words: int = 1200) -> Iterator[dict[str, Any]]:
-    """Documents of at least so many words: consecutive abstracts, a paragraph each."""
-    paragraphs: list[str] = []
-    count = number = 0
-    for row in abstracts:
-        paragraphs.append(row["text"])
-        count += len(row["text"].split())
-        if count >= words:
-            yield {"_id": f"long-{number}", "title": row["title"], "text": "\n\n".join(paragraphs)}
-            paragraphs, count, number = [], 0, number + 1
+def long_documents(abstracts: Sequence[dict[str, Any]], count: int, words: int = 1200) -> Iterator[dict[str, Any]]:
+    """``count`` documents of at least so many words, each made of abstracts drawn at random (the same in every run)."""
+    random = Random(0)
+    for number in range(count):
+        drawn: list[dict[str, Any]] = []
+        while sum(len(row["text"].split()) for row in drawn) < words:
+            drawn.append(random.choice(abstracts))
+        yield {"_id": f"long-{number}", "title": drawn[0]["title"], "text": "\n\n".join(row["text"] for row in drawn)}
 
 
 # --- what is run -----------------------------------------------------------------------------------------------------
