@@ -146,10 +146,12 @@ class PlatformParts:
                 field="gates",
             )
         if (name, topology.pin) not in self._pipelines:
+            stages, types = order(topology), self.stage_types
             plans = [
-                StagePlan(stage.name, stage.stage_type, stage.policy, stage.depends_on, stage.config) for stage in order(topology)
+                StagePlan(stage.name, types.role(stage.stage_type), stage.policy, stage.depends_on, stage.config)
+                for stage in stages
             ]
-            built = {plan.name: self.stage_types.build(plan.type, plan.config) for plan in plans}
+            built = {stage.name: types.build(stage.stage_type, stage.config) for stage in stages}
             self._pipelines[name, topology.pin] = assemble(name, topology.pin, plans, built)
         return self._pipelines[name, topology.pin]
 
