@@ -19,7 +19,11 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "CONTRIBUTING.md", *(str(page.relative_to(REPOSITORY)) for page in sorted((REPOSITORY / "docs").rglob("*.md")))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *(str(page.relative_to(REPOSITORY)) for page in sorted((REPOSITORY / "docs").rglob("*.md"))),
+]
 FENCE = re.compile(
     r"^(?P<skip><!-- not run: \S.*? -->\n)?```(?P<language>[a-z]+)(?: title=\"(?P<title>[^\"]+)\")?\n(?P<body>.*?)^```$",
     re.MULTILINE | re.DOTALL,
@@ -42,7 +46,14 @@ def blocks(page: str) -> Iterator[Block]:
 
 def run(command: str | list[str], folder: Path, environment: dict[str, str], expected: int = 0) -> None:
     done = subprocess.run(
-        command, shell=isinstance(command, str), cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command,
+        shell=isinstance(command, str),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == expected, f"{command}\nended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
 
@@ -52,8 +63,11 @@ def run_console(body: str, folder: Path, environment: dict[str, str]) -> None:
         command, _, comment = line.partition("  #")
         stated = re.search(r"exit code (\d+)", comment)
         if command.startswith("pip install -e "):  # the same without a network, and out of the environment of the tests
-            command = command.replace("pip install -e", f"{sys.executable} -m pip install --quiet --no-build-isolation --no-deps "
-                                      f"--no-index --disable-pip-version-check --target {environment['PYTHONPATH']} --upgrade")
+            command = command.replace(
+                "pip install -e",
+                f"{sys.executable} -m pip install --quiet --no-build-isolation --no-deps "
+                f"--no-index --disable-pip-version-check --target {environment['PYTHONPATH']} --upgrade",
+            )
         run(command, folder, environment, int(stated[1]) if stated else 0)
 
 
