@@ -24,7 +24,7 @@ def addresses() -> Iterator[dict[str, str]]:
     apis = {"ctgov": ClinicalTrialsApi(), "works": OpenAlexApi(), "epmc": EuropePmcApi()}
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             name, _, rest = self.path.lstrip("/").partition("/")
             answer: Any = apis[name].handle(httpx.Request("GET", f"http://played/{rest}"))
             self.send_response(answer.status_code)
