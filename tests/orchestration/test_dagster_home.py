@@ -24,7 +24,7 @@ with open_instance(Path(sys.argv[1]), Path(sys.argv[2])) as instance:
 def test_processes_that_open_a_new_home_at_once_do_not_disturb_each_other(tmp_path: Path, settings: Settings) -> None:
     template = settings.orchestration_dir() / "dagster.yaml"
     processes = [
-        subprocess.Popen(  # noqa: S603 - our own interpreter
+        subprocess.Popen(
             [sys.executable, "-c", OPEN, str(tmp_path / "home"), str(template)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
