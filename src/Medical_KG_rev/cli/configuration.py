@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from Medical_KG_rev.cli.context import Output, shared_options
+from Medical_KG_rev.cli.context import CommandGroup, Output, shared_options
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def pipelines() -> None:
     """The pipelines there are."""
 
@@ -85,7 +85,7 @@ def pipeline_graph(output: Output, name: str, mermaid: bool) -> None:
     click.echo(as_mermaid(topology) if mermaid else as_text(topology))
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def policies() -> None:
     """The resilience policies there are."""
 

@@ -23,6 +23,17 @@ PIPED_COLUMNS = 400
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class CommandGroup(click.Group):
+    """A group that answers an unknown command with those it has."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that ``args`` begin with."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(f"{error.message} Commands: {', '.join(self.list_commands(ctx))}.", ctx) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """Where a command's words go, and which platform it works on."""

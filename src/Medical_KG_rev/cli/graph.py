@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from Medical_KG_rev.cli.context import Output, shared_options
+from Medical_KG_rev.cli.context import CommandGroup, Output, shared_options
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def graph() -> None:
     """The knowledge graph, read only."""
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from Medical_KG_rev.cli.context import Output, shared_options
+from Medical_KG_rev.cli.context import CommandGroup, Output, shared_options
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def jobs() -> None:
     """The ledger: what became of every document."""
 

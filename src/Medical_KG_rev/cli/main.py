@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from Medical_KG_rev import __version__
+from Medical_KG_rev.cli.context import CommandGroup
 from Medical_KG_rev.errors import MedicalKGError
 
 COMMANDS = {
@@ -32,7 +33,7 @@ COMMANDS = {
 """Command → (module, summary): a module is imported when its command is used, so that ``--help`` is quick."""
 
 
-class _Commands(click.Group):
+class _Commands(CommandGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(COMMANDS)
 
@@ -42,12 +43,6 @@ class _Commands(click.Group):
         module = import_module(f"Medical_KG_rev.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = getattr(module, "evaluate" if cmd_name == "eval" else cmd_name)
         return command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            raise click.UsageError(f"{error.message} Commands: {', '.join(COMMANDS)}.", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):

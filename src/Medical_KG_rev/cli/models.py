@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from Medical_KG_rev.cli.context import Output, shared_options
+from Medical_KG_rev.cli.context import CommandGroup, Output, shared_options
 
 MEGABYTE = 1_000_000
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def models() -> None:
     """Model artefacts: list, fetch, verify."""
 

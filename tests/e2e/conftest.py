@@ -1,0 +1,35 @@
+"""The shipped command, on a library of the samples that is read and on empty folders that are written."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from shipped_medkg import Medkg
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    return Path(str(resources.files("Medical_KG_rev") / "samples" / "corpus"))
+
+
+@pytest.fixture(scope="session")
+def static_models(models_dir: Path) -> Path:
+    if not (models_dir / "static").is_dir():
+        pytest.skip(f"the model `static` is not in {models_dir}; `medkg models fetch static` brings it")
+    return models_dir
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory, static_models: Path, samples: Path) -> Medkg:
+    """The samples, ingested once. Read only."""
+    command = Medkg(tmp_path_factory.mktemp("library") / "data", static_models)
+    command("ingest", "local", samples, "--quiet").expect(0)
+    return command
+
+
+@pytest.fixture
+def medkg(tmp_path: Path, static_models: Path) -> Medkg:
+    """On an empty data folder."""
+    return Medkg(tmp_path / "data", static_models)
