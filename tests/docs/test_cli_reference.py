@@ -16,8 +16,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "cli.md"
 SHARED = ("tenant", "profile", "data_dir", "as_json", "quiet")
 HEAD = """# Commands
 
-Every command takes `--tenant NAME` (whose documents; default `default`), `--profile NAME`, `--data-dir FOLDER`, `--json` (one JSON
-document on standard output; progress and messages go to standard error) and `--quiet`.
+Every command takes `--tenant NAME` (whose documents; default `default`), `--profile NAME`, `--data-dir FOLDER`, `--json` (one
+JSON document on standard output; progress and messages go to standard error) and `--quiet`.
 
 Exit codes: 0 done; 1 some documents failed (they are listed); 2 wrong usage or configuration; 3 a needed part is unavailable;
 130 interrupted (work done so far is kept, and the same command goes on from there).
