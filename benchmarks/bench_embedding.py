@@ -52,7 +52,7 @@ class BareModel:
     def encode(self, texts: Sequence[str]) -> float:
         """Seconds for vectors of all texts."""
         started = time.perf_counter()
-        lengths = [len(row.ids) for row in self._tokenizer.encode_batch_fast(list(texts))]
+        lengths = [sum(row.attention_mask) for row in self._tokenizer.encode_batch_fast(list(texts))]  # without padding
         ordered = [texts[index] for index in np.argsort(lengths, kind="stable")]
         for start in range(0, len(ordered), BATCH_SIZE):
             rows = self._tokenizer.encode_batch(ordered[start : start + BATCH_SIZE])
