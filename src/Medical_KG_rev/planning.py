@@ -99,7 +99,9 @@ def resolve_since(ledger: Ledger, tenant_id: str, source: str, query: str | None
         return None
     if since == "last":
         for earlier in ledger.find_submissions(tenant_id, source):
-            if earlier.complete and earlier.request.get("query") == query:
+            asked = earlier.request
+            whole = asked.get("limit") is None and not asked.get("ids")
+            if earlier.complete and whole and asked.get("query") == query:
                 return datetime.fromtimestamp(earlier.created_at, UTC).date().isoformat()
         raise UsageError(
             f"There was no complete listing of this query of {source} yet.", remedy="Give a date, or no --since the first time."

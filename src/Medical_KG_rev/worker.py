@@ -41,7 +41,14 @@ def execute(parts: PlatformParts, command: dict[str, Any], tell: Any) -> dict[st
         {"event": "retry", "attempt": attempt, "wait_seconds": round(wait, 1), "message": str(error)}
     )
     session = IngestSession(
-        SubmissionParts(parts.ledger, parts.store, time.time, IdFactory(time.time), parts.registration.token),
+        SubmissionParts(
+            parts.ledger,
+            parts.store,
+            time.time,
+            IdFactory(time.time),
+            parts.registration.token,
+            parts.data_dir / "submit.lock",
+        ),
         parts.settings.batch.size,
         parts.run_batch,
         tell,

@@ -249,7 +249,9 @@ class World:
         )
 
     def new_session(self) -> IngestSession:
-        parts = SubmissionParts(self.ledger, self.store, self.clock, IdFactory(self.clock), self.registration.token)
+        parts = SubmissionParts(
+            self.ledger, self.store, self.clock, IdFactory(self.clock), self.registration.token, self.folder / "submit.lock"
+        )
         return IngestSession(parts, self.settings.size, self.run_batch, self.events.append, sleep=self.sleep)
 
     def sleep(self, seconds: float) -> None:

@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from Medical_KG_rev.errors import InvalidTransitionError, JobNotFoundError
+from Medical_KG_rev.errors import InvalidTransitionError, JobNotFoundError, MalformedPayloadError, UsageError
 from Medical_KG_rev.orchestration.artifacts import delete_artifacts
 from Medical_KG_rev.orchestration.ledger import JobStatus
 from Medical_KG_rev.orchestration.ledger.workers import recover_lost_workers
+from Medical_KG_rev.planning import resolve_since
 
 pytestmark = pytest.mark.component
 
@@ -193,3 +195,50 @@ def test_the_ledger_is_at_the_newest_revision_and_matches_its_models(tmp_path: P
     assert ScriptDirectory.from_config(config).get_current_head() == database.HEAD
     with world.ledger.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+
+
+def test_retrying_an_old_failure_never_replaces_newer_content(world) -> None:
+    world.stages.errors["index"] = lambda: MalformedPayloadError("not this time")
+    failed = world.ingest([("d", "fail:index old words")])["documents"][0]
+    newer = world.ingest([("d", "newer words")])["documents"][0]
+    assert (failed["status"], newer["status"]) == ("failed", "completed")
+    live = dict(world.stages.indexed)
+    with pytest.raises(UsageError, match="later record"):
+        world.session.retry([world.ledger.job(failed["job_id"])])
+    assert world.stages.indexed == live
+
+
+def test_retry_leaves_the_queued_jobs_of_a_live_process_to_it(make_world: Callable) -> None:
+    one, two = make_world(worker="w1"), make_world(worker="w2")
+    one.ingest(TEN, wait=False)
+    queued = one.ledger.list_jobs("default")
+
+    def the_owner_runs_them(_seconds: float) -> None:
+        one.session.retry(one.ledger.jobs_by_id(job.job_id for job in queued))
+
+    two.session.sleep = the_owner_runs_them
+    result = two.session.retry(queued)
+    assert (result["completed"], two.stages.log) == (10, [])
+
+
+def test_jobs_that_another_process_took_meanwhile_are_awaited_not_run_twice(make_world: Callable) -> None:
+    one, two = make_world(worker="w1"), make_world(worker="w2")
+    submission = one.ledger.submission(one.ingest(TEN, wait=False)["batch_id"])
+    jobs = one.ledger.jobs_of_submission(submission.submission_id)
+    assert two.session._run(submission, jobs[:4]) == []
+    assert [job.job_id for job in one.session._run(submission, jobs)] == [job.job_id for job in jobs[:4]]
+    assert sorted(len(call) for call in [*one.stages.calls("index"), *two.stages.calls("index")]) == [4, 6]
+
+
+def test_since_last_means_the_last_whole_listing(world) -> None:
+    request = {"source": "toy", "tenant_id": "default", "ids": [], "query": "x", "since": None, "limit": None, "paths": []}
+    base = world.ledger.submission(world.ingest(TEN, query="x")["batch_id"])
+    assert resolve_since(world.ledger, "default", "toy", "x", "last") == "2027-01-15"
+    with pytest.raises(UsageError, match="no complete listing"):
+        resolve_since(world.ledger, "default", "toy", "y", "last")
+    for number, part in enumerate(({"query": "y", "limit": 10}, {"query": "y", "ids": ["1"]}, {"query": "y"})):
+        world.ledger.begin_submission(
+            msgspec.structs.replace(base, submission_id=f"b{number}", request={**request, **part}, complete=number < 2)
+        )
+    with pytest.raises(UsageError, match="no complete listing"):
+        resolve_since(world.ledger, "default", "toy", "y", "last")

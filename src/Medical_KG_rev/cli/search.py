@@ -51,7 +51,11 @@ def _run_batch(output: Output, platform: Platform, batch: Path, run_file: Path, 
     from Medical_KG_rev.index.evaluation import write_run
 
     queries = _queries(batch)
-    with run_file.open("w", encoding="utf-8") as file:
+    try:
+        opened = run_file.open("w", encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"--run-file {run_file} cannot be written: {error.strerror}.") from error
+    with opened as file:
         for query_id, text in queries:
             found = platform.search_documents(text, k=count, legs=legs)
             write_run(file, query_id, [(hit.doc_id, hit.score) for hit in found.hits])
@@ -63,15 +67,14 @@ def _run_batch(output: Output, platform: Platform, batch: Path, run_file: Path, 
 
 
 def _queries(path: Path) -> list[tuple[str, str]]:
-    queries = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                try:
-                    row = json.loads(line)
-                    queries.append((str(row["_id"]), str(row["text"])))
-                except (json.JSONDecodeError, KeyError, TypeError) as error:
-                    raise click.UsageError(f'{path}:{number} is not a JSON object with "_id" and "text".') from error
+    queries: list[tuple[str, str]] = []
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+                queries.append((str(row["_id"]), str(row["text"])))
+            except (ValueError, KeyError, TypeError) as error:
+                raise click.UsageError(f'{path}:{number} is not a JSON object with "_id" and "text".') from error
     return queries
 
 

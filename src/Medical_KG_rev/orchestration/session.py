@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from Medical_KG_rev.errors import UsageError
 from Medical_KG_rev.models import Adapter, AdapterRequest
 from Medical_KG_rev.orchestration.ledger import Batch, Job, JobStatus, Ledger, Submission
 from Medical_KG_rev.orchestration.ledger.workers import is_alive, recover_lost_workers
@@ -65,29 +66,42 @@ class IngestSession:
             listed += len(page.queued) + len(page.settled) + len(page.foreign)
             self.tell({"event": "listed", "documents": listed, "total": page.total, "settled": len(page.settled)})
             while wait and len(waiting) >= self.batch_size:
-                self._run(submission, waiting[: self.batch_size])
+                foreign += self._run(submission, waiting[: self.batch_size])
                 del waiting[: self.batch_size]
         if wait and waiting:
-            self._run(submission, waiting)
+            foreign += self._run(submission, waiting)
         if wait:
             self._await(foreign)
         jobs = self._ledger.jobs_of_submission(submission.submission_id)
-        jobs += self._ledger.jobs_by_id(job.job_id for job in foreign)
+        own = {job.job_id for job in jobs}
+        jobs += self._ledger.jobs_by_id(job.job_id for job in foreign if job.job_id not in own)
         return summary(submission.submission_id, jobs, self.parts.clock() - started)
 
     def retry(self, jobs: Sequence[Job]) -> dict[str, Any]:
-        """Runs jobs again that failed, or that are queued without anybody running them."""
+        """Runs jobs again that failed, or that are queued without anybody running them.
+
+        Raises:
+            UsageError: for all of them, a later record of the same document is live; old content would replace it.
+        """
         started = self.parts.clock()
-        for job in jobs:
+        current = [job for job in jobs if not self._is_outdated(job)]
+        if jobs and not current:
+            raise UsageError(
+                f"A later record of {jobs[0].doc_id} is live already.", remedy="Ingest the record again to make it the latest."
+            )
+        owned = [job for job in current if job.status == JobStatus.QUEUED and self._has_owner(job)]
+        for job in current:
             if job.status != JobStatus.QUEUED:
                 self._ledger.transition(
                     job.job_id, JobStatus.QUEUED, error_code=None, error_message=None, error_stage=None, unchanged=False
                 )
-        self._run_again(jobs)
+        owned += self._run_again([job for job in current if job not in owned])
+        self._await(owned)
         done = self._ledger.jobs_by_id(job.job_id for job in jobs)
         return summary(jobs[0].submission_id if jobs else "", done, self.parts.clock() - started)
 
-    def _run(self, submission: Submission, jobs: Sequence[Job]) -> None:
+    def _run(self, submission: Submission, jobs: Sequence[Job]) -> list[Job]:
+        """Runs the jobs that are still queued as one batch; returns those that another process has taken."""
         now = self.parts.clock()
         batch = Batch(
             batch_id=self.parts.new_id("r"),
@@ -97,11 +111,17 @@ class IngestSession:
             pipeline_version=jobs[0].pipeline_version,
             created_at=now,
             updated_at=now,
+            status="running",
+            worker=self.parts.worker,
         )
-        self._ledger.create_batch(batch, [job.job_id for job in jobs])
+        taken = {job.job_id for job in self._ledger.create_batch(batch, [job.job_id for job in jobs])}
         self._batches += 1
-        self.tell({"event": "batch", "number": self._batches, "documents": len(jobs)})
-        self.run_batch(batch)
+        self.tell({"event": "batch", "number": self._batches, "documents": len(taken)})
+        if taken:
+            self.run_batch(batch)
+        else:
+            self._ledger.finish_batch(batch.batch_id, "completed")
+        return [job for job in jobs if job.job_id not in taken]
 
     def _await(self, foreign: Sequence[Job]) -> None:
         """Waits for jobs that another process has; runs them here when that process is gone."""
@@ -110,9 +130,8 @@ class IngestSession:
             recover_lost_workers(self._ledger)
             current = [job for job in self._ledger.jobs_by_id(waiting) if not job.terminal]
             orphans = [job for job in current if job.status == JobStatus.QUEUED and not self._has_owner(job)]
-            if orphans:
-                self._run_again(orphans)
-            waiting = [job.job_id for job in current if job not in orphans]
+            lost = self._run_again(orphans)
+            waiting = [job.job_id for job in current if job not in orphans or job in lost]
             if waiting:
                 self.tell({"event": "waiting", "documents": len(waiting)})
                 self.sleep(POLL_SECONDS)
@@ -121,11 +140,19 @@ class IngestSession:
         owner = self._ledger.submission(job.submission_id).worker
         return owner != self.parts.worker and is_alive(self._ledger, owner)
 
-    def _run_again(self, jobs: Sequence[Job]) -> None:
+    def _is_outdated(self, job: Job) -> bool:
+        """Whether a later job of the same document has completed."""
+        last = self._ledger.last_completed(job.tenant_id, job.doc_id) if job.doc_id else None
+        return last is not None and last.job_id > job.job_id
+
+    def _run_again(self, jobs: Sequence[Job]) -> list[Job]:
+        """Runs jobs in batches of their submissions and pipelines; returns those that another process has taken."""
+        lost: list[Job] = []
         for (submission_id, _name, _version), group in _grouped(jobs):
             submission = self._ledger.submission(submission_id)
             for start in range(0, len(group), self.batch_size):
-                self._run(submission, group[start : start + self.batch_size])
+                lost += self._run(submission, group[start : start + self.batch_size])
+        return lost
 
 
 def summary(batch_id: str, jobs: Sequence[Job], seconds: float) -> dict[str, Any]:

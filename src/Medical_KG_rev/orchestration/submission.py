@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -52,10 +55,24 @@ class SubmissionParts:
     clock: Callable[[], float]
     new_id: IdFactory
     worker: str
+    lock_path: Path
+    """Held while a submission looks for open jobs and records its own, so that two never make two jobs of one record."""
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """No other process records a page meanwhile."""
+        with self.lock_path.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 def begin_submission(parts: SubmissionParts, request: AdapterRequest, pipeline: Pipeline) -> Submission:
     """A new submission, or the interrupted one of the same request, to be continued at its cursor."""
+    with parts.alone():
+        return _begin(parts, request, pipeline)
+
+
+def _begin(parts: SubmissionParts, request: AdapterRequest, pipeline: Pipeline) -> Submission:
     digest = hashlib.sha256(msgspec.json.encode([request, pipeline.name, pipeline.version])).hexdigest()
     if request.source not in RESTARTED:
         for earlier in parts.ledger.find_submissions(request.tenant_id, request.source, request_digest=digest)[:1]:
@@ -87,6 +104,7 @@ class Listing:
         self._store = parts.store
         self._clock = parts.clock
         self._new_id = parts.new_id
+        self._alone = parts.alone
         self._submission = submission
         self._pipeline = pipeline
         self._callers_key = idempotency_key
@@ -100,11 +118,16 @@ class Listing:
         if earlier:
             self._position = max(job.position for job in earlier)
             queued = tuple(job for job in earlier if job.status == JobStatus.QUEUED)
-            yield ListedPage(queued, tuple(job for job in earlier if job.terminal), (), self._submission.total)
+            settled = tuple(job for job in earlier if job.terminal)
+            taken = tuple(job for job in earlier if job not in queued and job not in settled)
+            self._queued_documents.update(job.doc_id for job in queued if job.doc_id)
+            yield ListedPage(queued, settled, taken, self._submission.total)
         for page in adapter.list_records(request, self._submission.cursor):
-            yield self.record(page)
+            with self._alone():
+                recorded = self._record(page)
+            yield recorded
 
-    def record(self, page: ListingPage) -> ListedPage:
+    def _record(self, page: ListingPage) -> ListedPage:
         """Writes the page's jobs, payloads and cursor in one transaction."""
         records = page.records
         keys = [self._key(record) for record in records]

@@ -222,16 +222,21 @@ class Ledger:
 
     # --- batches -----------------------------------------------------------------------------------------------------
 
-    def create_batch(self, batch: Batch, job_ids: Sequence[str]) -> None:
-        """The batch and the assignment of its jobs; jobs that are no longer queued stay where they are."""
+    def create_batch(self, batch: Batch, job_ids: Sequence[str]) -> list[Job]:
+        """The batch with those of its jobs that are still queued; returns them.
+
+        A batch that is created as ``running`` is its worker's from the start: no other process can take its jobs.
+        """
+        status = JobStatus.RUNNING if batch.status == "running" else JobStatus.QUEUED
         with writing(self._engine) as connection:
             connection.execute(insert(batches), [_values(batch)])
             connection.execute(
                 update(jobs)
                 .where(jobs.c.job_id == bindparam("id"), jobs.c.status == JobStatus.QUEUED)
-                .values(batch_id=batch.batch_id),
+                .values(batch_id=batch.batch_id, status=status, updated_at=self._clock()),
                 [{"id": job_id} for job_id in job_ids],
             )
+        return self.jobs_of_batch(batch.batch_id)
 
     def batch(self, batch_id: str) -> Batch:
         found = self._all(Batch, select(batches).where(batches.c.batch_id == batch_id))
@@ -240,12 +245,15 @@ class Ledger:
         return found[0]
 
     def claim_batch(self, batch_id: str, worker: str, run_id: str | None = None) -> list[Job]:
-        """Takes a queued batch for this worker; its jobs are running from now on. Nothing when another has it."""
+        """Takes a queued batch, or one created for this worker; its jobs are running from now on. Nothing when another has it."""
         now = self._clock()
         with writing(self._engine) as connection:
             claimed = connection.execute(
                 update(batches)
-                .where(batches.c.batch_id == batch_id, batches.c.status == "queued")
+                .where(
+                    batches.c.batch_id == batch_id,
+                    (batches.c.status == "queued") | ((batches.c.status == "running") & (batches.c.worker == worker)),
+                )
                 .values(status="running", worker=worker, run_id=run_id, updated_at=now)
             ).rowcount
             if not claimed:
