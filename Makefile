@@ -41,7 +41,7 @@ check: $(VENV)/.ready ## style, types, architecture, dependencies, spelling, sec
 test: setup ## every test that needs no outside server, with coverage
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not service and not bench" --cov --cov-report=term $(TESTS)
-	@printf 'Coverage of orchestration: '; $(BIN)/coverage report --include='*/orchestration/*' --format=total
+	@printf 'Coverage of orchestration: '; $(BIN)/coverage report --include='*/orchestration/*' --format=total --fail-under=90
 
 test-all: setup ## everything, long parts included
 	rm -f .coverage .coverage.*

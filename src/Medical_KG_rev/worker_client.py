@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +77,14 @@ def _rebuilt(event: dict[str, Any]) -> MedicalKGError:
 
 
 def _stop(worker: subprocess.Popen[str], *, interrupt: bool) -> None:
-    if interrupt and worker.poll() is None:
-        worker.send_signal(signal.SIGINT)
-    try:
-        worker.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
+    """Waits for the end of the worker. Interrupts are repeated: one that arrives while Dagster writes an event is lost."""
+    for _ in range(GRACE_SECONDS):
+        if interrupt and worker.poll() is None:
+            worker.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            worker.wait(1)
+            break
+    else:
         worker.kill()
         worker.wait()
     for pipe in (worker.stdin, worker.stdout):

@@ -17,7 +17,7 @@ from Medical_KG_rev.index.vectors import FaissStore
 
 pytestmark = pytest.mark.chaos
 
-SEED = int(os.environ.get("MEDKG_CHAOS_SEED", "7"))
+SEED = int(os.environ.get("MK_CHAOS_SEED", "7"))
 
 BEFORE_COMMIT = (
     "intent.before",
