@@ -70,7 +70,7 @@ class BatchSettings(BaseModel):
     flush_seconds: float = Field(default=10.0, gt=0, le=30, description="A crash loses at most this much finished work.")
     fetch_slice: int = Field(default=50, ge=1, le=1000, description="Records per call of ingest.")
     index_slice: int = Field(default=256, ge=1, le=1000, description="Documents per index commit.")
-    embed_slice: int = Field(default=128, ge=1, le=4096, description="Chunks per embedding call.")
+    embed_slice: int = Field(default=256, ge=1, le=4096, description="Chunks per embedding call.")
     graph_slice: int = Field(default=256, ge=1, le=1000, description="Documents per graph commit.")
 
 
