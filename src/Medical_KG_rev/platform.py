@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -21,7 +22,7 @@ from Medical_KG_rev.parts import PlatformParts, settings_from
 from Medical_KG_rev.settings import Settings
 
 if TYPE_CHECKING:
-    from Medical_KG_rev.graph import EntityLookup, GraphStats, QueryRows
+    from Medical_KG_rev.graph import EntityLookup, GraphStats, LadybugGraphStore, QueryRows
     from Medical_KG_rev.index import Retriever, SearchResult
     from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig
     from Medical_KG_rev.planning import Plan
@@ -29,6 +30,28 @@ if TYPE_CHECKING:
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 DEFAULT_LEGS = ("bm25", "dense")
+
+
+@dataclass(frozen=True, slots=True)
+class TenantGraph:
+    """One tenant's knowledge graph, read only."""
+
+    store: LadybugGraphStore
+    tenant: str
+
+    def show(self, entity: str, *, limit: int = 25) -> EntityLookup:
+        """What the graph knows of an entity, by id or name."""
+        return self.store.show(self.tenant, entity, limit)
+
+    def query(
+        self, cypher: str, parameters: Mapping[str, Any] | None = None, *, limit: int = 1000, timeout_seconds: float = 30.0
+    ) -> QueryRows:
+        """Rows of a reading Cypher query."""
+        return self.store.query(self.tenant, cypher, parameters, limit=limit, timeout_seconds=timeout_seconds)
+
+    def stats(self) -> GraphStats:
+        """How much the graph holds."""
+        return self.store.stats(self.tenant)
 
 
 class Platform:
@@ -139,11 +162,22 @@ class Platform:
             }
         )
 
-    def plan(self, request: AdapterRequest, pipeline: str | None = None) -> Plan:
-        """What an ingest would do, without doing it."""
+    def plan(
+        self,
+        source: str,
+        ids: Iterable[str] = (),
+        *,
+        query: str | None = None,
+        since: str | None = None,
+        limit: int | None = None,
+        paths: Iterable[str | Path] = (),
+        pipeline: str | None = None,
+    ) -> Plan:
+        """What an ingest with the same arguments would do, without doing it."""
         from Medical_KG_rev.planning import make_plan
 
-        return make_plan(self.parts, request, self.pipeline_for(request.source, pipeline))
+        request = self.request(source, ids, query=query, since=since, limit=limit, paths=paths)
+        return make_plan(self.parts, request, self.pipeline_for(source, pipeline))
 
     def pipeline_for(self, source: str, name: str | None = None) -> str:
         """The pipeline to use for a source: the named one, else ``auto``.
@@ -222,19 +256,10 @@ class Platform:
         """The document's chunks as the index has them, in reading order."""
         return self.parts.index_writer.chunks(self.tenant, doc_id)
 
-    def graph_show(self, entity: str, *, limit: int = 25) -> EntityLookup:
-        """What the graph knows of an entity, by id or name."""
-        return self.parts.graph.show(self.tenant, entity, limit)
-
-    def graph_query(
-        self, cypher: str, parameters: Mapping[str, Any] | None = None, *, limit: int = 1000, timeout_seconds: float = 30.0
-    ) -> QueryRows:
-        """Rows of a reading Cypher query."""
-        return self.parts.graph.query(self.tenant, cypher, parameters, limit=limit, timeout_seconds=timeout_seconds)
-
-    def graph_stats(self) -> GraphStats:
-        """How much the graph holds."""
-        return self.parts.graph.stats(self.tenant)
+    @property
+    def graph(self) -> TenantGraph:
+        """The knowledge graph, read only."""
+        return TenantGraph(self.parts.graph, self.tenant)
 
     # --- taking out --------------------------------------------------------------------------------------------------
 

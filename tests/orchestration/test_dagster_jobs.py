@@ -94,10 +94,10 @@ def test_i1_o5_a_study_from_clinicaltrials_passes_all_eight_stages(
     assert hits[0].doc_id == DOC
     assert set(hits[0].ranks) == {"bm25", "dense"}, "text and vectors are stored"
 
-    stats = platform.graph_stats()
+    stats = platform.graph.stats()
     assert stats.documents == 1
     assert stats.claims == document["claims"] > 10
-    view = platform.graph_show(DOC).entity
+    view = platform.graph.show(DOC).entity
     assert view is not None
     evidence = [line for claim in view.claims_out for line in claim.evidence]
     assert evidence

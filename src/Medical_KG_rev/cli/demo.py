@@ -32,7 +32,7 @@ def demo(output: Output) -> int:
         result = follow(platform.ingest("local", paths=[samples]), output)
         if output.json:
             hits = {query: platform.search(query, k=HITS).to_dict() for query in SEARCHES}
-            output.data({"ingest": result, "searches": hits, "graph": platform.graph_show(ENTITY, limit=5).to_dict()})
+            output.data({"ingest": result, "searches": hits, "graph": platform.graph.show(ENTITY, limit=5).to_dict()})
             return 1 if result["failed"] else 0
         code = report(output, result)
         _search(platform)
@@ -59,8 +59,8 @@ def _look_at_graph(platform: Platform) -> None:
     from Medical_KG_rev.cli.graph_text import print_entity
 
     click.echo(click.style(f"\n$ medkg graph show {ENTITY}", bold=True))
-    found = platform.graph_show(ENTITY, limit=5)
+    found = platform.graph.show(ENTITY, limit=5)
     if found.entity is not None:
         print_entity(found.entity)
-    stats = platform.graph_stats()
+    stats = platform.graph.stats()
     click.echo(f"\nThe graph holds {stats.entities:,} entities and {stats.claims:,} claims from {stats.documents:,} documents.")

@@ -19,7 +19,7 @@ def graph() -> None:
 def show(output: Output, entity: str, limit: int) -> int:
     """What is known of ENTITY, by id (any case), name or alias."""
     with output.platform() as platform:
-        found = platform.graph_show(entity, limit=limit)
+        found = platform.graph.show(entity, limit=limit)
     if output.json:
         output.data(found.to_dict())
         return 0 if found.entity or found.candidates else 1
@@ -45,7 +45,7 @@ def show(output: Output, entity: str, limit: int) -> int:
 def query(output: Output, cypher: str, limit: int, timeout: float) -> None:
     """Rows of a reading CYPHER query."""
     with output.platform() as platform:
-        rows = platform.graph_query(cypher, limit=limit, timeout_seconds=timeout)
+        rows = platform.graph.query(cypher, limit=limit, timeout_seconds=timeout)
     if output.json:
         output.data(rows.to_dict())
         return
@@ -66,7 +66,7 @@ def query(output: Output, cypher: str, limit: int, timeout: float) -> None:
 def stats(output: Output) -> None:
     """How much the graph holds."""
     with output.platform() as platform:
-        found = platform.graph_stats().to_dict()
+        found = platform.graph.stats().to_dict()
     if output.json:
         output.data(found)
         return

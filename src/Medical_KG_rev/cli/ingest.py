@@ -90,7 +90,7 @@ def _named(source: str, ids: Iterable[str]) -> dict[str, Any]:
 
 def _plan(output: Output, source: str, asked: dict[str, Any], pipeline: str | None) -> int:
     with output.platform() as platform:
-        planned = platform.plan(platform.request(source, **asked), pipeline)
+        planned = platform.plan(source, **asked, pipeline=pipeline)
     if output.json:
         output.data(planned.to_dict())
         return 0
