@@ -5,13 +5,18 @@
     MedicalKGError
     ├── ConfigurationError                 exit code 2
     │   ├── UsageError                     a wrong argument; lists the valid ones
-    │   └── DagsterPipelineConfigError     file, line, field path, valid values
+    │   ├── DagsterPipelineConfigError     file, line, field path, valid values
+    │   └── FormatVersionError             a folder or database of another version; names the command that upgrades
     ├── PartUnavailableError               exit code 3
     │   ├── ModelNotInstalledError         names `medkg models fetch`
     │   ├── ModelCorruptError              sha256 differs
+    │   ├── ServiceStartError              a local server did not start; names its log
     │   └── DagsterResourceUnavailableError
     │       ├── GpuNotAvailableError       terminal: never retried
     │       ├── StoreUnavailableError      transient: a store cannot be reached or is locked
+    │       │   ├── LedgerUnavailableError     transient: the ledger's database cannot be reached
+    │       │   └── EventSinkUnavailableError  transient: Kafka or the event log takes no events
+    │       ├── LedgerAccessError          terminal: the database refuses the login, or the right to write
     │       └── StoreCorruptError          terminal: a store's file cannot be read
     ├── RemoteError                        a source's API or an endpoint
     │   ├── RateLimitedError               transient; ``retry_after_seconds``
@@ -38,14 +43,18 @@
     │   ├── StageContractError             a wrong signature or return value
     │   ├── EmptyOutputError               no chunks from a document that has text
     │   ├── DagsterStageTimeoutError       transient
-    │   └── DagsterGateConditionError
+    │   ├── DagsterGateConditionError
+    │   └── WorkerLostError                the process that ran the stage ended; a job that keeps losing its worker is dead
     ├── IndexMismatchError                 model or schema differs from what the index holds
     ├── GraphConstraintError               a write that breaks a graph constraint
     ├── QueryRefusedError                  a Cypher clause outside the allow-list
     ├── StorageFullError                   no space or file size limit; what was committed is kept
     └── LedgerError
         ├── JobNotFoundError
-        └── InvalidTransitionError
+        ├── InvalidTransitionError
+        ├── LeaseLostError                 another worker has the batch: the late commit is refused
+        ├── QueueSaturatedError            too many jobs wait already; exit code 3
+        └── BackupError                    a backup cannot be made, or is not whole
 
 Two mixins decide retry for the whole system: :class:`TransientError` may succeed when tried again, :class:`TerminalError`
 cannot. An error that has neither is treated as terminal.
@@ -113,6 +122,12 @@ class DagsterPipelineConfigError(ConfigurationError):
     code = "pipeline_config_invalid"
 
 
+class FormatVersionError(ConfigurationError):
+    """Subject: ``path``, ``found``, ``expected``."""
+
+    code = "format_version_mismatch"
+
+
 class PartUnavailableError(MedicalKGError):
     code, exit_code = "part_unavailable", 3
 
@@ -125,6 +140,12 @@ class ModelCorruptError(PartUnavailableError, TerminalError):
     code = "model_corrupt"
 
 
+class ServiceStartError(PartUnavailableError, TerminalError):
+    """Subject: ``service``, ``log``."""
+
+    code = "service_not_started"
+
+
 class DagsterResourceUnavailableError(PartUnavailableError):
     code = "resource_unavailable"
 
@@ -135,6 +156,20 @@ class GpuNotAvailableError(DagsterResourceUnavailableError, TerminalError):
 
 class StoreUnavailableError(DagsterResourceUnavailableError, TransientError):
     code = "store_unavailable"
+
+
+class LedgerUnavailableError(StoreUnavailableError):
+    code = "ledger_unavailable"
+
+
+class EventSinkUnavailableError(StoreUnavailableError):
+    """Subject: ``sink``."""
+
+    code = "event_sink_unavailable"
+
+
+class LedgerAccessError(DagsterResourceUnavailableError, TerminalError):
+    code = "ledger_access_denied"
 
 
 class StoreCorruptError(DagsterResourceUnavailableError, TerminalError):
@@ -268,6 +303,12 @@ class DagsterGateConditionError(StageError, TerminalError):
     code = "gate_not_met"
 
 
+class WorkerLostError(StageError):
+    """Subject: ``worker``, ``job_id``."""
+
+    code = "worker_lost"
+
+
 class IndexMismatchError(MedicalKGError, TerminalError):
     """Subject: ``expected``, ``found``."""
 
@@ -304,6 +345,22 @@ class InvalidTransitionError(LedgerError):
     """Subject: ``job_id``, ``status``, ``target``, ``valid``."""
 
     code = "transition_invalid"
+
+
+class LeaseLostError(LedgerError):
+    """Subject: ``batch_id``, ``worker``, ``epoch``."""
+
+    code = "lease_lost"
+
+
+class QueueSaturatedError(LedgerError):
+    """Subject: ``tenant_id``, ``waiting``, ``limit``."""
+
+    code, exit_code = "queue_saturated", 3
+
+
+class BackupError(LedgerError):
+    code = "backup_failed"
 
 
 def is_transient(error: BaseException) -> bool:
