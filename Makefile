@@ -11,7 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := .uv/bin/uv
 WORKERS ?= 2
-GENERATED := tests/topology/test_configuration_documents.py
+GENERATED := tests/topology/test_configuration_documents.py::test_committed_documents_are_current \
+	tests/docs/test_error_table.py::test_the_page_is_current
 
 export PYTHONUTF8 := 1
 export NO_MKDOCS_2_WARNING := 1
@@ -36,7 +37,7 @@ check: $(VENV)/.ready ## style, types, architecture, dependencies, spelling, sec
 	$(BIN)/codespell
 	$(BIN)/interrogate --quiet src
 	if git rev-parse --git-dir >/dev/null 2>&1; then $(BIN)/gitleaks git --no-banner --redact --log-level warn .; fi
-	$(BIN)/pytest --quiet --no-header -p no:cacheprovider $(GENERATED)::test_committed_documents_are_current
+	$(BIN)/pytest --quiet --no-header -p no:cacheprovider $(GENERATED)
 
 test: setup ## every test that needs no outside server, with coverage
 	rm -f .coverage .coverage.*
@@ -52,6 +53,7 @@ bench: setup ## measures speed and memory; prints tables
 
 generate: $(VENV)/.ready ## writes the pages that are generated from the models again
 	$(BIN)/python -m Medical_KG_rev.orchestration.topology.schema docs
+	$(BIN)/python -m Medical_KG_rev.error_reference docs
 
 docs: $(VENV)/.ready ## builds the documentation into site/
 	$(BIN)/mkdocs build --strict

@@ -13,6 +13,7 @@ from Medical_KG_rev.errors import (
     RemoteUnavailableError,
     RequestRejectedError,
 )
+from Medical_KG_rev.failures import recognise_gpu_fault
 
 if TYPE_CHECKING:
     from openai import OpenAIError
@@ -23,21 +24,19 @@ _SERVER_ERROR = 500
 _TOO_MANY_REQUESTS = 429
 _REQUEST_TIMEOUT = 408
 _BODY_CHARACTERS = 300
-_NO_GPU = ("cuda device not available", "no cuda gpus are available", "failed to infer device type", "no cuda-capable device")
-_NO_MEMORY = ("cuda out of memory", "cuda error: out of memory")
 
 
 def error_for_status(status: int, body: str, endpoint: str, *, retry_after: str | None = None) -> MedicalKGError:
     """The error for an answer that is not 200; a GPU's absence or full memory is read from the body."""
-    start, said = body[:_BODY_CHARACTERS], body.lower()
+    start, fault = body[:_BODY_CHARACTERS], recognise_gpu_fault(body, status)
     subject: dict[str, Any] = {"endpoint": endpoint, "status": status, "body": start}
-    if any(sign in said for sign in _NO_GPU):
+    if fault is GpuNotAvailableError:
         return GpuNotAvailableError(
             f"{endpoint} has no GPU: {start}",
             remedy="Start the server on a machine with a GPU, or choose a local model.",
             **subject,
         )
-    if any(sign in said for sign in _NO_MEMORY):
+    if fault is GpuOutOfMemoryError:
         return GpuOutOfMemoryError(
             f"The GPU of {endpoint} is out of memory: {start}", remedy="Lower MK_EMBEDDING__REQUEST_SIZE.", **subject
         )
