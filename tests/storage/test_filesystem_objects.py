@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from Medical_KG_rev.errors import StoreUnavailableError, UsageError
-from Medical_KG_rev.storage import FilesystemObjectStore, ObjectStore
+from Medical_KG_rev.storage import FilesystemObjectStore, ObjectStore, StoredObject
 from Medical_KG_rev.testing import ConformanceError, check_object_store
 
 pytestmark = pytest.mark.component
@@ -23,6 +27,19 @@ def test_conformance(tmp_path: Path) -> None:
     check_object_store(lambda: FilesystemObjectStore(tmp_path / str(next(numbers))))
 
 
+FAULTS = [
+    "cut",
+    "no ranges",
+    "no KeyError",
+    "delete says yes",
+    "lists nothing",
+    "no prefix",
+    "uploads the start",
+    "no sizes",
+    "no ages",
+]
+
+
 class Broken(FilesystemObjectStore):
     """One promise broken at a time."""
 
@@ -30,6 +47,14 @@ class Broken(FilesystemObjectStore):
 
     def put(self, key: str, content: bytes) -> None:
         super().put(key, content[1:] if self.fault == "cut" else content)
+
+    def upload(self, key: str, source: BinaryIO) -> None:
+        super().upload(key, io.BytesIO(source.read(100)) if self.fault == "uploads the start" else source)
+
+    def entries(self, prefix: str = "") -> Iterator[StoredObject]:
+        for entry in super().entries(prefix):
+            size, age = (1 if self.fault == "no sizes" else entry.size_bytes), (1 if self.fault == "no ages" else entry.modified)
+            yield StoredObject(entry.key, size, age)
 
     def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         if self.fault == "no ranges":
@@ -48,7 +73,9 @@ class Broken(FilesystemObjectStore):
         return iter([]) if self.fault == "lists nothing" else super().keys("" if self.fault == "no prefix" else prefix)
 
 
-@pytest.mark.parametrize("fault", ["cut", "no ranges", "no KeyError", "delete says yes", "lists nothing", "no prefix"])
+@pytest.mark.parametrize(
+    "fault", ["cut", "no ranges", "no KeyError", "delete says yes", "lists nothing", "no prefix", *NEWER_FAULTS]
+)
 def test_the_kit_finds_each_fault(tmp_path: Path, fault: str) -> None:
     numbers = iter(range(100))
 
@@ -175,3 +202,18 @@ def test_an_unreadable_object_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         store.read("a")
     with pytest.raises(StoreUnavailableError, match=r"Cannot write .*/a: Permission denied"):
         store.put("a", b"y")
+
+
+def test_remains_of_killed_writers_are_named_with_their_age_and_can_be_discarded(tmp_path: Path) -> None:
+    store = FilesystemObjectStore(tmp_path)
+    store.put("a/b", b"1")
+    remains = tmp_path / "a" / "b~0badf00d"
+    remains.write_bytes(b"half")
+    os.utime(remains, (1000, 1000))
+    (found,) = store.unfinished()
+    assert found == StoredObject("a/b~0badf00d", 4, 1000)
+    store.discard(found)
+    store.discard(found)
+    store.discard(StoredObject("a/b", 1, 0))  # an object is no remains
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
+    assert not list(store.unfinished())

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from Medical_KG_rev.errors import StorageFullError, StoreUnavailableError, UsageError
+from Medical_KG_rev.errors import StorageFullError, StoreUnavailableError
+from Medical_KG_rev.storage.keys import is_key, key_clash, require_key, require_range
+from Medical_KG_rev.storage.port import StoredObject
 
-MAX_KEY_BYTES = 1024
-MAX_NAME_BYTES = 200
-"""Of one part of a key; file systems allow 255, and a temporary file's name is longer."""
-
-_KEY = re.compile(r"[\w.:=@-]+(/[\w.:=@-]+)*")
 _TEMPORARY = "~"
 """Stands in temporary files' names and in no key."""
+_UNFINISHED = re.compile(r".+~[0-9a-f]{8}")
 
 
 class FilesystemObjectStore:
@@ -34,30 +35,18 @@ class FilesystemObjectStore:
             StorageFullError: no room; an older object of that key is untouched.
             StoreUnavailableError: the folder cannot be written.
         """
+        self.upload(key, io.BytesIO(content))
+
+    def upload(self, key: str, source: BinaryIO) -> None:
+        """As :meth:`put`, with content that is read piece by piece."""
         target = self._path(key)
         try:
             _make_folder(target.parent)
-            temporary = target.with_name(f"{target.name}{_TEMPORARY}{secrets.token_hex(4)}")
-            try:
-                with temporary.open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(target)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-            _sync_folder(target.parent)
+            _write_durably(target, source)
         except (IsADirectoryError, NotADirectoryError, FileExistsError) as error:
-            raise UsageError(f"{key!r} cannot be both an object and a folder of others.", path=str(target)) from error
+            raise key_clash(key) from error
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise StorageFullError(
-                    f"No room for {len(content)} bytes at {target}.",
-                    remedy="Free space and run the same command again; what was committed is kept.",
-                    path=str(target),
-                ) from error
-            raise StoreUnavailableError(f"Cannot write {target}: {error.strerror}.", path=str(target)) from error
+            raise _write_error(target, error) from error
 
     def read(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """The object's bytes, or ``length`` of them from ``offset``; fewer where it ends before.
@@ -67,8 +56,7 @@ class FilesystemObjectStore:
             UsageError: not a key, or a negative range.
             StoreUnavailableError: the file cannot be read.
         """
-        if offset < 0 or (length is not None and length < 0):
-            raise UsageError(f"A range of {key!r} cannot be negative: offset {offset}, length {length}.")
+        require_range(key, offset, length)
         target = self._path(key)
         try:
             with target.open("rb") as file:
@@ -94,25 +82,71 @@ class FilesystemObjectStore:
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """The keys that start with ``prefix``, sorted; only the folder that the prefix names is searched."""
+        found = (path.relative_to(self._root).as_posix() for path in self._files(prefix))
+        yield from sorted(key for key in found if key.startswith(prefix) and is_key(key))
+
+    def entries(self, prefix: str = "") -> Iterator[StoredObject]:
+        """The objects whose keys start with ``prefix``, sorted by key."""
+        for key in self.keys(prefix):
+            found = _stored(self._root / key, key)
+            if found is not None:
+                yield found
+
+    def unfinished(self) -> Iterator[StoredObject]:
+        """Temporary files: of writers that were killed, and of those that are writing."""
+        for path in self._files(""):
+            if _UNFINISHED.fullmatch(path.name):
+                found = _stored(path, path.relative_to(self._root).as_posix())
+                if found is not None:
+                    yield found
+
+    def discard(self, remains: StoredObject) -> None:
+        """Removes a temporary file."""
+        path = self._root / remains.key
+        if _UNFINISHED.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+    def _files(self, prefix: str) -> Iterator[Path]:
         folder = prefix.rpartition("/")[0]
-        if folder and not _is_key(folder):
-            return
-        found = (path.relative_to(self._root).as_posix() for path in (self._root / folder).rglob("*") if path.is_file())
-        yield from sorted(key for key in found if key.startswith(prefix) and _is_key(key))
+        if folder and not is_key(folder):
+            return iter(())
+        return (path for path in (self._root / folder).rglob("*") if path.is_file())
 
     def _path(self, key: str) -> Path:
-        if not _is_key(key):
-            raise UsageError(
-                f"{key[:80]!r} is not an object key.",
-                remedy=f"Use letters, digits and . : = @ - between slashes, at most {MAX_NAME_BYTES} bytes a part.",
-            )
+        require_key(key)
         return self._root / key
 
 
-def _is_key(key: str) -> bool:
-    if _KEY.fullmatch(key) is None or len(key.encode()) > MAX_KEY_BYTES:
-        return False
-    return all(part not in (".", "..") and len(part.encode()) <= MAX_NAME_BYTES for part in key.split("/"))
+def _stored(path: Path, key: str) -> StoredObject | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return StoredObject(key, status.st_size, status.st_mtime)
+
+
+def _write_durably(target: Path, source: BinaryIO) -> None:
+    temporary = target.with_name(f"{target.name}{_TEMPORARY}{secrets.token_hex(4)}")
+    try:
+        with temporary.open("wb") as file:
+            shutil.copyfileobj(source, file, 1024 * 1024)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _write_error(target: Path, error: OSError) -> StorageFullError | StoreUnavailableError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StorageFullError(
+            f"No room to write {target}.",
+            remedy="Free space and run the same command again; what was committed is kept.",
+            path=str(target),
+        )
+    return StoreUnavailableError(f"Cannot write {target}: {error.strerror}.", path=str(target))
 
 
 def _make_folder(folder: Path) -> None:

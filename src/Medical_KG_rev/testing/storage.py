@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import time
 from collections.abc import Callable
 
 from Medical_KG_rev.errors import UsageError
@@ -38,7 +40,18 @@ def check_object_store(make: Callable[[], ObjectStore]) -> None:
     Raises:
         ConformanceError: a promise is broken; says which.
     """
-    for check in (_whole_objects, _ranges, _replacing, _deleting, _listing, _bad_keys, _keys_that_are_prefixes):
+    checks = (
+        _whole_objects,
+        _uploads,
+        _ranges,
+        _replacing,
+        _deleting,
+        _listing,
+        _sizes_and_ages,
+        _bad_keys,
+        _keys_that_are_prefixes,
+    )
+    for check in checks:
         check(make())
 
 
@@ -53,6 +66,14 @@ def _whole_objects(store: ObjectStore) -> None:
         store.put(key, content)
         expect(store.read(key) == content, f"{key}: what was read is not what was put")
         expect(key in set(store.keys()), f"{key}: not listed")
+
+
+def _uploads(store: ObjectStore) -> None:
+    for key, content in {"empty": b"", "small": b"0123456789", "large/object": bytes(range(256)) * 4 * 17 * 1024}.items():
+        store.upload(key, io.BytesIO(content))
+        expect(store.read(key) == content, f"{key}: what was read is not what was uploaded")
+    expect(store.read("large/object", 17_000_000, 3) == bytes((17_000_000 + n) % 256 for n in range(3)), "a range of an upload")
+    expect(not list(store.unfinished()), "a finished upload counts as unfinished")
 
 
 def _ranges(store: ObjectStore) -> None:
@@ -99,10 +120,23 @@ def _listing(store: ObjectStore) -> None:
         expect(found == expected, f"keys({prefix!r}) gave {found}, not {expected}")
 
 
+def _sizes_and_ages(store: ObjectStore) -> None:
+    earlier = time.time()
+    store.put("f/a", b"12345")
+    store.put("g", b"")
+    found = {entry.key: entry for entry in store.entries()}
+    sizes = {key: entry.size_bytes for key, entry in found.items()}
+    expect(sizes == {"f/a": 5, "g": 0}, f"entries() gave the sizes {sizes}")
+    expect([entry.key for entry in store.entries("f/")] == ["f/a"], "entries() leaves the prefix out of account")
+    for key, entry in found.items():
+        expect(earlier - 60 < entry.modified < time.time() + 60, f"{key}: was written just now, not at {entry.modified}")
+
+
 def _bad_keys(store: ObjectStore) -> None:
     for key in BAD_KEYS:
         shown = key if len(key) < 40 else f"{key[:10]}… ({len(key)} characters)"
         _expect_raises(UsageError, lambda key=key: store.put(key, b"x"), f"put under {shown!r}")  # type: ignore[misc]
+        _expect_raises(UsageError, lambda key=key: store.upload(key, io.BytesIO()), f"upload to {shown!r}")  # type: ignore[misc]
         _expect_raises(UsageError, lambda key=key: store.read(key), f"read of {shown!r}")  # type: ignore[misc]
         _expect_raises(UsageError, lambda key=key: store.delete(key), f"delete of {shown!r}")  # type: ignore[misc]
     expect(not list(store.keys()), "a refused key left something behind")
