@@ -73,9 +73,7 @@ class Broken(FilesystemObjectStore):
         return iter([]) if self.fault == "lists nothing" else super().keys("" if self.fault == "no prefix" else prefix)
 
 
-@pytest.mark.parametrize(
-    "fault", ["cut", "no ranges", "no KeyError", "delete says yes", "lists nothing", "no prefix", *NEWER_FAULTS]
-)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_the_kit_finds_each_fault(tmp_path: Path, fault: str) -> None:
     numbers = iter(range(100))
 
