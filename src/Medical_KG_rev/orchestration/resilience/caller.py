@@ -15,10 +15,9 @@ from Medical_KG_rev.errors import (
     RetriesExhaustedError,
     TransientError,
 )
-from Medical_KG_rev.orchestration.resilience.breaker import CircuitBreaker
 from Medical_KG_rev.orchestration.resilience.deadline import Deadline
-from Medical_KG_rev.orchestration.resilience.limiter import RateLimiter
-from Medical_KG_rev.orchestration.resilience.retry import Clock, OnRetry, Random, Sleep, retrying
+from Medical_KG_rev.orchestration.resilience.retry import Clock, OnRetry, OnWait, Random, Sleep, reason_of, retrying
+from Medical_KG_rev.orchestration.resilience.state import InProcessState, ResilienceState
 from Medical_KG_rev.orchestration.topology import ResiliencePolicyConfig
 
 T = TypeVar("T")
@@ -28,22 +27,34 @@ class _Attempt:
     """One attempt under a policy: limiter → breaker → timeout → call."""
 
     def __init__(
-        self, policy: ResiliencePolicyConfig, name: str, timed_out: Callable[[], MedicalKGError], sleep: Sleep, clock: Clock
+        self,
+        policy: ResiliencePolicyConfig,
+        name: str,
+        timed_out: Callable[[], MedicalKGError],
+        state: ResilienceState,
+        on_wait: OnWait | None,
     ) -> None:
         limit, breaker = policy.rate_limit, policy.circuit_breaker
-        self._limiter = RateLimiter(limit.per_second, sleep=sleep, clock=clock) if limit else None
-        self._breaker = CircuitBreaker(breaker, name=name, clock=clock) if breaker else None
+        self._limiter = state.limiter(name, limit) if limit else None
+        self._breaker = state.breaker(name, breaker, call_seconds=policy.timeout_seconds) if breaker else None
         self._deadline = Deadline(policy.timeout_seconds, name=name)
         self._timed_out = timed_out
+        self._on_wait = on_wait
 
     def __call__(self, function: Callable[[], T]) -> T:
         if self._limiter is not None:
-            self._limiter.acquire()
+            waited = self._limiter.acquire()
+            if waited > 0 and self._on_wait is not None:
+                self._on_wait(waited)
         with self._breaker.guard() if self._breaker is not None else nullcontext():
             try:
                 return self._deadline.run(function)
             except TimeoutError as error:
                 raise self._timed_out() from error
+
+    @property
+    def abandoned(self) -> int:
+        return self._deadline.abandoned
 
     def close(self) -> None:
         self._deadline.close()
@@ -52,15 +63,18 @@ class _Attempt:
 class ResilientCaller:
     """Makes remote requests under a policy; the :class:`~Medical_KG_rev.models.Caller` that adapters and back ends are given.
 
-    One caller per remote API: limiter and breaker are its own, shared by all threads that use it.
+    Limiter and breaker belong to ``name`` in ``state``: of all threads that use this caller, and of whoever else uses that
+    name there.
 
     Args:
         policy: how each request is protected.
-        name: of the policy or API, for messages.
+        name: of the policy or API: for messages, and the key of limiter and breaker.
         sleep: waits so many seconds.
         random: gives the jitter, from [0, 1).
-        clock: seconds for limiter and breaker.
-        on_retry: told before each wait.
+        clock: seconds for limiter and breaker, where ``state`` is not given.
+        state: where limiters and breakers live; this caller has its own unless given.
+        on_retry: told before each wait for the next attempt.
+        on_wait: told the seconds of each wait for the limiter.
     """
 
     def __init__(
@@ -71,11 +85,14 @@ class ResilientCaller:
         sleep: Sleep = time.sleep,
         random: Random = random_module.random,
         clock: Clock = time.monotonic,
+        state: ResilienceState | None = None,
         on_retry: OnRetry | None = None,
+        on_wait: OnWait | None = None,
     ) -> None:
         self._policy = policy
         self._name = name
-        self._attempt = _Attempt(policy, name, self._timeout_error, sleep, clock)
+        state = state or InProcessState(clock=clock, sleep=sleep)
+        self._attempt = _Attempt(policy, name, self._timeout_error, state, on_wait)
         self._retrying = retrying(policy, sleep=sleep, random=random, on_retry=on_retry)
 
     def call(self, request: Callable[[], T]) -> T:
@@ -98,9 +115,14 @@ class ResilientCaller:
                 **{
                     **(error.subject if isinstance(error, MedicalKGError) else {}),
                     "attempts": attempts,
-                    "last_code": getattr(error, "code", type(error).__name__),
+                    "last_code": reason_of(error),
                 },
             ) from error
+
+    @property
+    def abandoned(self) -> int:
+        """Requests that still run after their time."""
+        return self._attempt.abandoned
 
     def close(self) -> None:
         """Ends the threads that requests ran on."""
@@ -117,7 +139,8 @@ class PolicyRunner:
     Args:
         policy: how each call is protected.
         stage: the stage's name, for messages and errors.
-        sleep, random, clock, on_retry: as for :class:`ResilientCaller`.
+        name: the key of limiter and breaker in ``state``; the stage's name unless given.
+        sleep, random, clock, state, on_retry, on_wait: as for :class:`ResilientCaller`.
 
     Attributes:
         retries: attempts beyond the first, over all calls so far.
@@ -128,16 +151,20 @@ class PolicyRunner:
         policy: ResiliencePolicyConfig,
         stage: str,
         *,
+        name: str | None = None,
         sleep: Sleep = time.sleep,
         random: Random = random_module.random,
         clock: Clock = time.monotonic,
+        state: ResilienceState | None = None,
         on_retry: OnRetry | None = None,
+        on_wait: OnWait | None = None,
     ) -> None:
         self.retries = 0
         self._policy = policy
         self._stage = stage
         self._on_retry = on_retry
-        self._attempt = _Attempt(policy, stage, self._timeout_error, sleep, clock)
+        state = state or InProcessState(clock=clock, sleep=sleep)
+        self._attempt = _Attempt(policy, name or stage, self._timeout_error, state, on_wait)
         self._retrying = retrying(policy, sleep=sleep, random=random, on_retry=self._count)
 
     def call(self, function: Callable[[], T]) -> T:
@@ -148,6 +175,16 @@ class PolicyRunner:
             CircuitOpenError: the breaker refused an attempt.
         """
         return self._retrying(self._attempt, function)  # type: ignore[no-any-return]
+
+    @property
+    def abandoned(self) -> int:
+        """Calls that still run after their time, also after :meth:`close`.
+
+        Nothing in this process can end them. A worker that finds any once a stage is over has the process replaced before
+        the next batch: the work done so far is in the ledger, and what a hung call still holds (memory, a lock, a GPU) goes
+        with the process.
+        """
+        return self._attempt.abandoned
 
     def close(self) -> None:
         """Ends the threads that calls ran on."""

@@ -23,6 +23,8 @@ class Deadline:
         self._timeout_seconds = timeout_seconds
         self._name = name
         self._idle: deque[_Worker] = deque()
+        self._late: list[_Worker] = []
+        self._late_lock = threading.Lock()
         self._finalizer = weakref.finalize(self, _stop_all, self._idle)
 
     def run(self, function: Callable[[], T]) -> T:
@@ -35,10 +37,10 @@ class Deadline:
         try:
             in_time = worker.finish(function, self._timeout_seconds)
         except BaseException:  # Ctrl-C while waiting
-            worker.stop()
+            self._abandon(worker)
             raise
         if not in_time:
-            worker.stop()
+            self._abandon(worker)
             raise TimeoutError(f"no answer after {self._timeout_seconds:g} s")
         result, error = worker.take()
         self._idle.append(worker)
@@ -46,9 +48,21 @@ class Deadline:
             raise error
         return cast("T", result)
 
+    @property
+    def abandoned(self) -> int:
+        """Calls that still run although nobody waits for them any more. Only the end of the process ends those that hang."""
+        with self._late_lock:
+            self._late = [worker for worker in self._late if worker.busy]
+            return len(self._late)
+
     def close(self) -> None:
         """Ends the idle threads."""
         _stop_all(self._idle)
+
+    def _abandon(self, worker: _Worker) -> None:
+        worker.stop()
+        with self._late_lock:
+            self._late.append(worker)
 
 
 class _Worker:
@@ -61,12 +75,14 @@ class _Worker:
         self._function: Callable[[], Any] | None = None
         self._outcome: tuple[Any, BaseException | None] = (None, None)
         self._stopped = False
+        self.busy = False
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def finish(self, function: Callable[[], Any], timeout_seconds: float) -> bool:
         """Starts the function; whether it was done in time."""
         context = copy_context()
         self._function = lambda: context.run(function)
+        self.busy = True
         self._go.release()
         return self._done.acquire(timeout=timeout_seconds)
 
@@ -92,6 +108,7 @@ class _Worker:
             except BaseException as error:  # noqa: BLE001 - it is raised in the calling thread
                 self._outcome = None, error
             del function
+            self.busy = False
             self._done.release()
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
-from Medical_KG_rev.errors import RateLimitedError, TransientError
+from Medical_KG_rev.errors import MedicalKGError, RateLimitedError, TransientError
 from Medical_KG_rev.orchestration.topology import ResiliencePolicyConfig
 
 T = TypeVar("T")
@@ -18,7 +18,14 @@ Random = Callable[[], float]
 Clock = Callable[[], float]
 """Seconds that only ever grow."""
 OnRetry = Callable[[int, float, BaseException], None]
-"""Told before each wait: the attempt that failed (from 1), the wait in seconds, the error."""
+"""Told before each wait: the attempt that failed (from 1), the wait in seconds, the error (:func:`reason_of` names it)."""
+OnWait = Callable[[float], None]
+"""Told how many seconds a call waited for its limiter."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Why an attempt failed, in one word for metrics, events and ledger: the error's code, or a foreign error's class."""
+    return error.code if isinstance(error, MedicalKGError) else type(error).__name__
 
 
 def backoff_seconds(policy: ResiliencePolicyConfig, failed_attempts: int) -> float:
