@@ -36,6 +36,7 @@ from Medical_KG_rev.parsing import IrParser
 from Medical_KG_rev.parts import settings_from
 from Medical_KG_rev.settings import EmbeddingSettings, RemoteSource, Settings
 from Medical_KG_rev.storage import FilesystemObjectStore
+from Medical_KG_rev.storage.formats import check_formats
 from Medical_KG_rev.testing.graph import TENANT, write
 from Medical_KG_rev.text.artefacts import ArtefactFile, Package
 from Medical_KG_rev.text.endpoint import HttpBackend
@@ -48,7 +49,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "errors.md"
 BASES = (e.DagsterResourceUnavailableError, e.RemoteError, e.PayloadError, e.LedgerError)
 """Nothing raises them: they stand for their subclasses, and for those of extensions."""
 NEEDS_LEDGER = (
-    e.FormatVersionError, e.ServiceStartError, e.LedgerUnavailableError, e.EventSinkUnavailableError, e.LedgerAccessError,
+    e.ServiceStartError, e.LedgerUnavailableError, e.EventSinkUnavailableError, e.LedgerAccessError,
     e.StageError, e.DagsterGateConditionError, e.WorkerLostError, e.JobNotFoundError, e.InvalidTransitionError,
     e.LeaseLostError, e.QueueSaturatedError, e.BackupError,
 )  # fmt: skip
@@ -137,6 +138,12 @@ def _a_policy_of_no_known_backoff(room: Room) -> object:
     text = "policies:\n  default: {max_attempts: 3, backoff_strategy: fibonacci, timeout_seconds: 30}\n"
     (room.folder / "resilience.yaml").write_text(text)
     return ResiliencePolicyLoader(room.folder).load("default")
+
+
+@provokes(e.FormatVersionError)
+def _a_folder_of_a_newer_release(room: Room) -> object:
+    (room.folder / "FORMAT").write_text('{"version": 99}')
+    return check_formats(room.folder)
 
 
 @provokes(e.PartUnavailableError)
