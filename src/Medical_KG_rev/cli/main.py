@@ -24,10 +24,12 @@ COMMANDS = {
     "show": ("documents", "A document, chunk or span as it is stored."),
     "delete": ("documents", "Remove a document from every store."),
     "graph": ("graph", "The knowledge graph, read only."),
+    "events": ("events", "What happened, as CloudEvents."),
     "pipelines": ("configuration", "The pipelines there are."),
     "policies": ("configuration", "The resilience policies there are."),
     "models": ("models", "Model artefacts: list, fetch, verify."),
     "doctor": ("doctor", "Check every part and say what is wrong and what to do."),
+    "services": ("services", "Real servers for development and tests, on loopback."),
     "ui": ("ui", "The Dagster UI with this project's runs."),
 }
 """Command → (module, summary): a module is imported when its command is used, so that ``--help`` is quick."""
