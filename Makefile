@@ -53,6 +53,7 @@ bench: setup ## measures speed and memory; prints tables
 
 generate: $(VENV)/.ready ## writes the pages that are generated from the models again
 	$(BIN)/python -m Medical_KG_rev.orchestration.topology.schema docs
+	$(BIN)/python -m Medical_KG_rev.observability.reference docs
 	$(BIN)/python -m Medical_KG_rev.error_reference docs
 
 docs: $(VENV)/.ready ## builds the documentation into site/
