@@ -30,6 +30,10 @@ COMMANDS = {
     "models": ("models", "Model artefacts: list, fetch, verify."),
     "doctor": ("doctor", "Check every part and say what is wrong and what to do."),
     "services": ("services", "Real servers for development and tests, on loopback."),
+    "gc": ("operations", "Remove what nothing refers to."),
+    "storage": ("operations", "Room taken per part and per 1,000 documents, and growth."),
+    "backup": ("operations", "Copy everything of one moment to a folder."),
+    "restore": ("operations", "Put a backup in place."),
     "ui": ("ui", "The Dagster UI with this project's runs."),
 }
 """Command → (module, summary): a module is imported when its command is used, so that ``--help`` is quick."""

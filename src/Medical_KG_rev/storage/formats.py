@@ -7,7 +7,6 @@ a folder without it has version 1, and is stamped when it is next opened. The le
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -95,7 +94,7 @@ def _write(stamp: Path, content: Mapping[str, Any]) -> None:
     temporary = stamp.with_name(f"{OBJECTS_STAMP}{secrets.token_hex(4)}")
     try:
         temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
-        os.replace(temporary, stamp)
+        temporary.replace(stamp)
     except OSError:
         temporary.unlink(missing_ok=True)
 
@@ -103,7 +102,7 @@ def _write(stamp: Path, content: Mapping[str, Any]) -> None:
 def _refusal(path: Path, what: str, found: object, expected: int | None) -> FormatVersionError:
     return FormatVersionError(
         f"{path} was written by a newer release: it has {what}, and this one reads formats up to {expected}.",
-        remedy="Install that release (`pip install --upgrade medical-kg-rev`), or restore a backup of this one: `medkg restore DIR`.",
+        remedy="Run `pip install --upgrade medical-kg-rev`, or restore a backup of this release with `medkg restore DIR`.",
         path=str(path),
         found=found,
         expected=expected,

@@ -1,0 +1,190 @@
+"""Putting a backup in place: everything is copied and checked before anything is replaced."""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine, inspect, text
+
+from Medical_KG_rev.errors import BackupError
+from Medical_KG_rev.operations.backup import DAGSTER_DUMP, LEDGER_FILES, alone
+from Medical_KG_rev.operations.databases import restore_postgres
+from Medical_KG_rev.operations.manifest import Manifest, Progress, copy_verified, read_manifest
+from Medical_KG_rev.storage import ObjectStore
+from Medical_KG_rev.storage.formats import check_formats
+
+FOLDERS = ("index", "graph", "events", "dagster")
+OBJECTS = "objects"
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreTarget:
+    """Where a backup is put. ``ledger`` and ``dagster`` are given where they are PostgreSQL; otherwise they are in the folder."""
+
+    data_dir: Path
+    store: ObjectStore
+    ledger: Engine | None = None
+    dagster: Engine | None = None
+
+
+def restore(backup: Path, target: RestoreTarget, *, force: bool = False, progress: Progress = lambda *_: None) -> Manifest:
+    """Restores a backup into an empty target, or with ``force`` instead of what is there.
+
+    Jobs that ran at the backup's moment belong to workers that are gone: the next ingest, or worker, takes them up.
+
+    Raises:
+        BackupError: no backup, a damaged one, one for another kind of ledger, a target in use or not empty.
+        FormatVersionError: a newer release made it.
+    """
+    manifest = read_manifest(backup)
+    _require_kind(manifest, target)
+    target.data_dir.mkdir(parents=True, exist_ok=True)
+    with alone(target.data_dir):
+        _require_idle(target.data_dir)
+        if not force:
+            _require_empty(target)
+        with _staging(target.data_dir) as staging:
+            _stage(backup, manifest, staging, progress)
+            _upload(manifest, staging / "new", target.store, progress)
+            _swap(manifest, staging, target)
+    check_formats(target.data_dir)
+    return manifest
+
+
+def _stage(backup: Path, manifest: Manifest, staging: Path, progress: Progress) -> None:
+    """Copies every file and holds it against the manifest."""
+    done = 0
+    for file in manifest.files:
+        progress("checking and copying", done, manifest.bytes)
+        copy_verified(backup, file, staging / "new" / file.path)
+        done += file.bytes
+    ledger = staging / "new" / LEDGER_FILES["sqlite"]
+    if manifest.ledger == "sqlite":
+        _forget_workers(ledger)
+
+
+def _forget_workers(path: Path) -> None:
+    """The workers of the backup's moment are not here: their locks are where nobody holds one, and their leases are over."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement, table, column in _FORGET:
+            columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+            if column in columns:
+                connection.execute(statement)
+
+
+_FORGET = (
+    ("UPDATE workers SET lock_path = '/nonexistent/' || worker", "workers", "lock_path"),
+    ("UPDATE batches SET lease_expires_at = 0 WHERE lease_expires_at IS NOT NULL", "batches", "lease_expires_at"),
+)
+
+
+def _upload(manifest: Manifest, files: Path, store: ObjectStore, progress: Progress) -> None:
+    """Objects come first: as long as no ledger names them, they are only in the way of `medkg gc`."""
+    objects = manifest.below(OBJECTS)
+    total, done = sum(file.bytes for file in objects), 0
+    for file in objects:
+        progress("objects", done, total)
+        with (files / file.path).open("rb") as content:
+            store.upload(file.path.removeprefix(f"{OBJECTS}/"), content)
+        done += file.bytes
+
+
+def _swap(manifest: Manifest, staging: Path, target: RestoreTarget) -> None:
+    """Renames what was there out of the way and the new in its place, the ledger last."""
+    new, old = staging / "new", staging / "old"
+    old.mkdir()
+    for name in FOLDERS:
+        _replace(target.data_dir / name, new / name, old / name)
+    if target.dagster is not None and (new / DAGSTER_DUMP).is_file():
+        restore_postgres(target.dagster.url, new / DAGSTER_DUMP)
+    if target.ledger is not None:
+        restore_postgres(target.ledger.url, new / LEDGER_FILES[manifest.ledger])
+        _forget_workers_of(target.ledger)
+        return
+    for path in target.data_dir.glob("ledger.db*"):
+        path.rename(old / path.name)
+    (new / LEDGER_FILES["sqlite"]).rename(target.data_dir / "ledger.db")
+
+
+def _replace(place: Path, new: Path, old: Path) -> None:
+    if place.exists():
+        place.rename(old)
+    if new.exists():
+        new.rename(place)
+
+
+def _forget_workers_of(engine: Engine) -> None:
+    with engine.begin() as connection:
+        inspector = inspect(connection)
+        for statement, table, column in _FORGET:
+            if inspector.has_table(table) and column in {found["name"] for found in inspector.get_columns(table)}:
+                connection.execute(text(statement))
+
+
+# --- refusals ------------------------------------------------------------------------------------------------------------
+
+
+def _require_kind(manifest: Manifest, target: RestoreTarget) -> None:
+    kind = "sqlite" if target.ledger is None else target.ledger.dialect.name
+    if manifest.ledger != kind:
+        raise BackupError(
+            f"The backup's ledger is a {manifest.ledger} database; this profile's is {kind}.",
+            remedy="Restore it in the profile that it was made in.",
+            found=manifest.ledger,
+            expected=kind,
+        )
+
+
+def _require_empty(target: RestoreTarget) -> None:
+    held = [name for name in FOLDERS if any(_content(target.data_dir / name))]
+    held += [path.name for path in target.data_dir.glob("ledger.db")]
+    if target.ledger is not None and _has_jobs(target.ledger):
+        held.append(f"the ledger {target.ledger.url.render_as_string(hide_password=True)}")
+    if next(target.store.keys(), None) is not None:
+        held.append(OBJECTS)
+    if held:
+        raise BackupError(
+            f"{target.data_dir} is not empty: it holds {', '.join(held)}.",
+            remedy="Restore into a new folder (--data-dir), or replace what is there with --force.",
+            path=str(target.data_dir),
+        )
+
+
+def _content(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("FORMAT"))
+
+
+def _has_jobs(ledger: Engine) -> bool:
+    with ledger.connect() as connection:
+        if not inspect(connection).has_table("jobs"):
+            return False
+        return connection.execute(text("SELECT 1 FROM jobs LIMIT 1")).scalar() is not None
+
+
+def _require_idle(data_dir: Path) -> None:
+    """Refuses a folder in which a process works."""
+    for path in (data_dir / "workers").glob("*.lock"):
+        with path.open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BackupError(
+                    f"A process is working in {data_dir} ({path.stem}).", remedy="End it, and restore again.", path=str(data_dir)
+                ) from None
+
+
+@contextmanager
+def _staging(data_dir: Path) -> Iterator[Path]:
+    folder = data_dir / f"restore~{secrets.token_hex(4)}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
