@@ -12,7 +12,10 @@ from hypothesis import settings as hypothesis_settings
 
 from Medical_KG_rev.settings import Settings
 
-pytest_plugins = ["remote_apis"]  # tests/fixtures/http: ClinicalTrials.gov, OpenAlex, Europe PMC, an embedding endpoint
+pytest_plugins = [
+    "remote_apis",  # tests/fixtures/http: ClinicalTrials.gov, OpenAlex, Europe PMC, an embedding endpoint
+    "real_servers",  # tests/fixtures/servers: PostgreSQL, Kafka, S3, OpenSearch, Neo4j
+]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

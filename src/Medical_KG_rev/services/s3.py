@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -61,16 +62,17 @@ class S3:
     def is_ready(self, place: Place) -> bool:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        try:
-            _client(place).list_buckets()
-        except (BotoCoreError, ClientError):
-            return False
+        with closing(_client(place)) as client:
+            try:
+                client.list_buckets()
+            except (BotoCoreError, ClientError):
+                return False
         return True
 
     def furnish(self, place: Place) -> None:
-        client = _client(place)
-        if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
-            client.create_bucket(Bucket=BUCKET)
+        with closing(_client(place)) as client:
+            if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
+                client.create_bucket(Bucket=BUCKET)
 
     def environment(self, place: Place) -> dict[str, str]:
         return {
