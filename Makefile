@@ -12,7 +12,8 @@ BIN := $(VENV)/bin
 UV := .uv/bin/uv
 WORKERS ?= 2
 GENERATED := tests/topology/test_configuration_documents.py::test_committed_documents_are_current \
-	tests/docs/test_error_table.py::test_the_page_is_current
+	tests/docs/test_error_table.py::test_the_page_is_current \
+	tests/events/test_event_schemas.py::test_the_document_is_current
 
 export PYTHONUTF8 := 1
 export NO_MKDOCS_2_WARNING := 1
@@ -55,6 +56,7 @@ generate: $(VENV)/.ready ## writes the pages that are generated from the models 
 	$(BIN)/python -m Medical_KG_rev.orchestration.topology.schema docs
 	$(BIN)/python -m Medical_KG_rev.observability.reference docs
 	$(BIN)/python -m Medical_KG_rev.error_reference docs
+	$(BIN)/python -m Medical_KG_rev.orchestration.events.asyncapi docs
 
 docs: $(VENV)/.ready ## builds the documentation into site/
 	$(BIN)/mkdocs build --strict

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import structs
+
 from Medical_KG_rev.orchestration.events.model import Event, EventSubject
 
 LEDGER_SOURCE = "orchestration/ledger"
@@ -278,8 +280,9 @@ class CloudEventFactory:
         return _event(subject, f"{subject.job_id}/{kind}/{occurrence}", kind, LEDGER_SOURCE, self._at(time), data)
 
     def _batch(self, subject: EventSubject, kind: str, occurrence: int, time: float | None, data: Mapping[str, Any]) -> Event:
-        event_id = f"{subject.batch_id}/{kind}/{occurrence}"
-        return _event(subject, event_id, kind, LEDGER_SOURCE, self._at(time), data)
+        batch_id = subject.batch_id or subject.job_id
+        whole = structs.replace(subject, job_id=batch_id, doc_id=batch_id, batch_id=batch_id)
+        return _event(whole, f"{batch_id}/{kind}/{occurrence}", kind, LEDGER_SOURCE, self._at(time), data)
 
     def _config(self, what: str, file: str, digest: str, changed_at: float, time: float | None, data: Mapping[str, Any]) -> Event:
         key = f"config/{file}"

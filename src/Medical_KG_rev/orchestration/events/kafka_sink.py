@@ -26,8 +26,8 @@ class KafkaSink:
     """Publishes in binary content mode, the job id as key, and waits for the delivery report of every message.
 
     The producer is idempotent, and messages fail together or not at all, so that those of a key are in the order given even
-    when the broker goes away in between. After a failure, or when the broker has not confirmed all in time, the producer is dropped with all
-    that it still holds; the next publish makes a new one. The topic is created where it is missing.
+    when the broker goes away in between. After a failure, or when the broker has not confirmed all in time, the producer is
+    dropped with all that it still holds; the next publish makes a new one. The topic is created where it is missing.
     """
 
     def __init__(self, place: KafkaTopic) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
@@ -31,10 +31,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventSubject(msgspec.Struct, frozen=True):
-    """What an event is about: a job with its document, or a batch of jobs.
+    """What an event is about: a job with its document, or a batch of jobs, whose id then is the order key ``job_id`` too.
 
     ``doc_id`` is the document's id, or the source's own id while that is all that is known. ``traceparent`` is W3C trace
-    context. :meth:`of_batch` makes the subject of batch events.
+    context.
     """
 
     tenant_id: str
@@ -43,10 +43,3 @@ class EventSubject(msgspec.Struct, frozen=True):
     batch_id: str | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
-
-    @classmethod
-    def of_batch(
-        cls, tenant_id: str, batch_id: str, *, correlation_id: str | None = None, traceparent: str | None = None
-    ) -> Self:
-        """A batch as a whole: its id stands for job and document, and orders its events."""
-        return cls(tenant_id, batch_id, batch_id, batch_id, correlation_id, traceparent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ def open_event_reader(
     follow: bool = False,
     before: Callable[[], object] = lambda: None,
     sleep: Callable[[float], object] = time.sleep,
-) -> Iterator[CloudEventJson]:
+) -> Generator[CloudEventJson, None, None]:
     """The events of a place; with ``follow`` without end. Closing the iterator lets go of the place.
 
     Args:
@@ -67,7 +67,7 @@ def _read(
     follow: bool,
     before: Callable[[], object],
     sleep: Callable[[float], object],
-) -> Iterator[CloudEventJson]:
+) -> Generator[CloudEventJson, None, None]:
     before()
     for line in _lines(place, follow, sleep):
         event = json.loads(line)
