@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from real_servers import RunningServer
 
 from Medical_KG_rev.errors import ConfigurationError, StoreUnavailableError, TerminalError, TransientError, UsageError
 from Medical_KG_rev.storage import S3ObjectStore
@@ -24,21 +25,20 @@ MakeStore = Callable[..., S3ObjectStore]
 
 
 @pytest.fixture
-def make(s3_server: Any) -> MakeStore:
-    """Stores with a prefix of the test's own; one bucket serves all, for each takes volumes of the server for itself."""
-    prefix = secrets.token_hex(4)
+def make(s3_server: RunningServer, s3_bucket: str) -> MakeStore:
+    """Stores in a bucket of the test's own."""
+    environment = s3_server.environment
 
     def store(**changes: Any) -> S3ObjectStore:
         options = {
-            "endpoint": s3_server.endpoint,
-            "bucket": "mk-storage-tests",
-            "access_key": s3_server.access_key,
-            "secret_key": s3_server.secret_key,
-            "create_bucket": True,
+            "endpoint_url": environment["MK_OBJECT_STORE__ENDPOINT_URL"],
+            "bucket": s3_bucket,
+            "access_key": environment["MK_OBJECT_STORE__ACCESS_KEY"],
+            "secret_key": environment["MK_OBJECT_STORE__SECRET_KEY"],
             "connect_timeout_seconds": 2.0,
             "read_timeout_seconds": 10.0,
         }
-        return S3ObjectStore(**{**options, **changes, "prefix": f"{prefix}/{changes.get('prefix', '').strip('/')}"})
+        return S3ObjectStore(**{**options, **changes})
 
     return store
 
@@ -60,17 +60,17 @@ def test_a_bucket_is_made_only_where_that_is_allowed(make: MakeStore) -> None:
     bucket = f"mk-{secrets.token_hex(4)}"
     for ask in (lambda store: store.put("a", b"x"), lambda store: list(store.keys()), lambda store: store.require_bucket()):
         with pytest.raises(ConfigurationError, match="has no bucket") as caught:
-            ask(make(bucket=bucket, create_bucket=False))
+            ask(make(bucket=bucket))
         assert "aws s3 mb" in caught.value.remedy
+    make(bucket=bucket, create_bucket=True).require_bucket()
     make(bucket=bucket).require_bucket()
-    make(bucket=bucket, create_bucket=False).require_bucket()
     make(bucket=bucket)._client.delete_bucket(Bucket=bucket)
 
 
 def test_wrong_keys_are_said_at_once_and_for_good(make: MakeStore) -> None:
     make().put("a", b"x")
     for wrong in ({"access_key": "nobody"}, {"secret_key": "wrong"}):
-        store = make(create_bucket=False, **wrong)
+        store = make(**wrong)
         for ask in (
             lambda store=store: store.put("b", b"x"),
             lambda store=store: store.read("a"),
@@ -88,14 +88,14 @@ def test_a_server_that_is_not_there_is_named_and_may_come_back(make: MakeStore) 
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     started = time.monotonic()
     with pytest.raises(StoreUnavailableError, match=address) as caught:
-        make(endpoint=address).put("a", b"x")
+        make(endpoint_url=address).put("a", b"x")
     assert isinstance(caught.value, TransientError)
     assert time.monotonic() - started < 10
 
 
 def test_no_address_is_a_configuration_error(make: MakeStore) -> None:
     with pytest.raises(ConfigurationError, match="not the address"):
-        make(endpoint="no address").read("a")
+        make(endpoint_url="no address").read("a")
 
 
 class Deaf:
@@ -135,7 +135,7 @@ class Deaf:
 def test_a_silent_server_costs_the_time_limit_times_the_attempts(make: MakeStore) -> None:
     deaf = Deaf()
     try:
-        store = make(endpoint=deaf.address, read_timeout_seconds=0.5, attempts=2)
+        store = make(endpoint_url=deaf.address, read_timeout_seconds=0.5, attempts=2)
         started = time.monotonic()
         with pytest.raises(StoreUnavailableError):
             store.read("a")
@@ -157,7 +157,7 @@ def test_faults_of_a_server_are_transient(make: MakeStore, answer: bytes, expect
     server = Deaf(answer)
     try:
         with pytest.raises(expected, match=server.address):
-            make(endpoint=server.address, attempts=1).read("a")
+            make(endpoint_url=server.address, attempts=1).read("a")
         assert server.requests == 1
     finally:
         server.close()
@@ -219,4 +219,4 @@ def test_more_objects_than_one_page_are_listed(make: MakeStore) -> None:
 
 def test_a_key_is_refused_before_the_server_is_asked(make: MakeStore) -> None:
     with pytest.raises(UsageError):
-        make(endpoint="http://127.0.0.1:1").put("../a", b"x")
+        make(endpoint_url="http://127.0.0.1:1").put("../a", b"x")

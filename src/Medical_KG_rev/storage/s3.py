@@ -27,7 +27,7 @@ class S3ObjectStore:
     """Objects below ``prefix`` of one bucket, by path addressing and signature version 4. Safe to use from many threads.
 
     Args:
-        endpoint: ``http://host:port``.
+        endpoint_url: ``http://host:port``.
         create_bucket: make the bucket when the first request finds none.
         attempts: tries a request makes, the first included. It is the only place where requests to the store are repeated; the
             second one is for a kept connection that the server has closed meanwhile.
@@ -39,7 +39,7 @@ class S3ObjectStore:
     def __init__(
         self,
         *,
-        endpoint: str,
+        endpoint_url: str,
         bucket: str,
         access_key: str,
         secret_key: str,
@@ -50,7 +50,7 @@ class S3ObjectStore:
         read_timeout_seconds: float = 30.0,
         attempts: int = 2,
     ) -> None:
-        self._endpoint, self._bucket, self._region = endpoint, bucket, region
+        self._endpoint, self._bucket, self._region = endpoint_url, bucket, region
         self._access_key, self._secret_key = access_key, secret_key
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._create_bucket = create_bucket
