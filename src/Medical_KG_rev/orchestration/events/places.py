@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from Medical_KG_rev.errors import ConfigurationError
 from Medical_KG_rev.orchestration.events.types import TOPIC
 
 MEBIBYTE = 1024 * 1024
@@ -19,6 +20,9 @@ class LogFolder:
     directory: Path
     max_file_bytes: int = 64 * MEBIBYTE
     max_files: int = 64
+
+    def __post_init__(self) -> None:
+        _require_positive(max_file_bytes=self.max_file_bytes, max_files=self.max_files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +42,20 @@ class KafkaTopic:
     delivery_timeout_seconds: float = 30.0
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        _require_positive(
+            partitions=self.partitions,
+            replication_factor=self.replication_factor,
+            retention_ms=self.retention_ms,
+            connect_timeout_seconds=self.connect_timeout_seconds,
+            delivery_timeout_seconds=self.delivery_timeout_seconds,
+        )
+
 
 EventPlace = LogFolder | KafkaTopic
+
+
+def _require_positive(**numbers: float) -> None:
+    for name, value in numbers.items():
+        if value <= 0:
+            raise ConfigurationError(f"{name} of the events is {value}; it must be above 0.", field=name)
