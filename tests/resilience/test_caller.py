@@ -129,6 +129,7 @@ def test_retry_after_is_obeyed_up_to_the_policys_maximum(asked: Any, waited: flo
         initial_backoff_seconds=st.floats(0.1, 10),
         max_backoff_seconds=st.floats(10, 300),
         jitter_seconds=st.floats(0, 5),
+        timeout_seconds=st.just(600.0),
     ),
     randoms=st.lists(st.floats(0, 1, exclude_max=True), min_size=20, max_size=20),
 )

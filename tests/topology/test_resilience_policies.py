@@ -103,7 +103,10 @@ def test_unknown_policy_lists_those_there_are(shipped: Path) -> None:
 def test_ranges(field: str, least: float, most: float) -> None:
     def policy(value: Any) -> ResiliencePolicyConfig:
         section, _, name = field.rpartition(".")
-        low_start = {"initial_backoff_seconds": 0.1} if field == "max_backoff_seconds" else {}
+        low_start = {
+            "max_backoff_seconds": {"initial_backoff_seconds": 0.1, "timeout_seconds": 600.0},
+            "timeout_seconds": {"initial_backoff_seconds": 0.1, "max_backoff_seconds": 1.0},
+        }.get(field, {})
         change = {section: {**LEGAL[section], name: value}} if section else {name: value}
         return ResiliencePolicyConfig.model_validate({**LEGAL, **low_start, **change})
 
@@ -119,6 +122,8 @@ def test_ranges(field: str, least: float, most: float) -> None:
     ("change", "message"),
     [
         ({"initial_backoff_seconds": 9.0, "max_backoff_seconds": 5.0}, r"above max_backoff_seconds \(5\)"),
+        ({"initial_backoff_seconds": 5.0, "timeout_seconds": 4.0}, r"5 is above timeout_seconds \(4\)"),
+        ({"max_backoff_seconds": 46.0}, r"46 is above timeout_seconds \(45\)"),
         ({"backoff_strategy": "none"}, "has no effect with backoff_strategy none"),
         ({"retries": 3}, "Extra inputs"),
     ],
@@ -142,3 +147,27 @@ def test_a_wrong_key_lists_the_right_ones(tmp_path: Path) -> None:
 def test_a_policy_with_a_wrong_name(tmp_path: Path) -> None:
     with pytest.raises(DagsterPipelineConfigError, match=r"resilience.yaml:2: policies.Mine: 'Mine': string should match"):
         write(tmp_path, "policies:\n  Mine: {max_attempts: 1, backoff_strategy: none, timeout_seconds: 1}\n").names()
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "field", "valid"),
+    [
+        ("    rate_limit: {per_second: 0}\n", 5, "rate_limit.per_second", "0.1 to 100"),
+        ("    rate_limit: {per_second: 1000}\n", 5, "rate_limit.per_second", "0.1 to 100"),
+        ("    circuit_breaker: {failure_threshold: 1, reset_seconds: 60}\n", 5, "circuit_breaker.failure_threshold", "3 to 10"),
+        ("    max_backoff_seconds: 31\n", 5, "max_backoff_seconds", "1 to 30"),
+        ("    max_attempts: 21\n", 5, "max_attempts", "1 to 20"),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_file_line_and_range(
+    tmp_path: Path, change: str, line: int, field: str, valid: str
+) -> None:
+    head = "policies:\n  mine:\n    timeout_seconds: 30\n    backoff_strategy: linear\n"
+    attempts = "" if "max_attempts" in change else "    max_attempts: 4\n"
+    with pytest.raises(DagsterPipelineConfigError) as caught:
+        write(tmp_path, head + change + attempts).load("mine")
+    error = caught.value
+    assert (error.line, error.field, error.valid) == (line, f"policies.mine.{field}", (valid,))
+    assert f"resilience.yaml:{line}: policies.mine.{field}: " in str(error)
+    assert f"valid: {valid}" in str(error)
+    assert error.exit_code == 2

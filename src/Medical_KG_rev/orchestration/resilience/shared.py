@@ -49,6 +49,7 @@ T = TypeVar("T")
 STATEMENT_SECONDS = 5.0
 PROBE_GRACE_SECONDS = 5.0
 INSUFFICIENT_PRIVILEGE = "42501"
+UNTOUCHED = BreakerSnapshot(STATE_CLOSED, 0, 0.0)
 
 resilience_metadata = MetaData()
 
@@ -142,15 +143,13 @@ class SharedBreakerStorage(BreakerStorage):
         self._probe_seconds = probe_seconds
         self._probe: str | None = None
         self._own = breaker_states.c.name == name
+        c = breaker_states.c
+        self._look = select(c.state, c.failures, self._remaining().label("remaining")).where(self._own)
 
     def peek(self) -> BreakerSnapshot:
         """The state now."""
-        row = self._database.row(
-            select(breaker_states.c.state, breaker_states.c.failures, self._remaining().label("remaining")).where(self._own)
-        )
-        return (
-            BreakerSnapshot(row.state, row.failures, row.remaining) if row is not None else BreakerSnapshot(STATE_CLOSED, 0, 0.0)
-        )
+        row = self._database.row(self._look)
+        return BreakerSnapshot(row.state, row.failures, row.remaining) if row is not None else UNTOUCHED
 
     def claim_probe(self) -> str | None:
         """The id of the one probe, of all processes, that may go now."""

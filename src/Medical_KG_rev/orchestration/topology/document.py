@@ -21,11 +21,12 @@ MAX_DEPTH = 16
 
 @dataclass(frozen=True, slots=True)
 class YamlDocument:
-    """A file's values, and the line (from 1) on which each stands."""
+    """A file's values, the line (from 1) on which each stands, and the text that they were read from."""
 
     path: Path
     value: Any
     lines: Mapping[Location, int]
+    text: str = ""
 
     def line_of(self, location: Location) -> int:
         """The line of what stands there, or of the nearest thing around it."""
@@ -70,14 +71,18 @@ def read_yaml(path: Path) -> YamlDocument:
     Raises:
         DagsterPipelineConfigError: it cannot be read, is too large, is not UTF-8 or not plain YAML; names file and line.
     """
-    text = _read_text(path)
+    return parse_yaml(_read_text(path), path)
+
+
+def parse_yaml(text: str, path: Path) -> YamlDocument:
+    """Reads a configuration's text; ``path`` says in errors where it comes from. Raises as :func:`read_yaml`."""
     try:
         loader = _PlainLoader(text)
         node = loader.get_single_node()
         if node is None:
             raise file_error(path, "the file is empty")
         lines: dict[Location, int] = {}
-        return YamlDocument(path=path, value=_plain(loader, node, (), lines), lines=lines)
+        return YamlDocument(path, _plain(loader, node, (), lines), lines, text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise file_error(path, error.problem or "not valid YAML", line=line) from error

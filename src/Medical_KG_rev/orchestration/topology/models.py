@@ -134,7 +134,10 @@ class ResiliencePolicyConfig(_Config):
     backoff_strategy: BackoffStrategy = Field(description="How the wait grows from one retry to the next.")
     initial_backoff_seconds: float = Field(default=1.0, ge=0.1, le=10, description="The wait before the first retry.")
     max_backoff_seconds: float = Field(
-        default=10.0, ge=1, le=300, description="No wait is longer (before jitter), a server's Retry-After included."
+        default=10.0,
+        ge=1,
+        le=300,
+        description="No wait is longer (before jitter), a server's Retry-After included; at most timeout_seconds.",
     )
     jitter_seconds: float = Field(default=0.0, ge=0, le=5, description="A random time of up to this is added to each wait.")
     timeout_seconds: float = Field(ge=1, le=600, description="Per attempt.")
@@ -151,10 +154,22 @@ class ResiliencePolicyConfig(_Config):
     def _backoff_problems(self) -> Iterator[Problem]:
         if self.initial_backoff_seconds > self.max_backoff_seconds:
             yield Problem(("initial_backoff_seconds",), f"is above max_backoff_seconds ({self.max_backoff_seconds:g})")
+        yield from self._waits_above_timeout()
         if self.backoff_strategy == "none":
             for name in ("initial_backoff_seconds", "jitter_seconds"):
                 if name in self.model_fields_set and getattr(self, name):
                     yield Problem((name,), "has no effect with backoff_strategy none; leave it out")
+
+    def _waits_above_timeout(self) -> Iterator[Problem]:
+        """A stated wait that is longer than an attempt may take: one of both is a slip of the pen."""
+        if self.backoff_strategy == "none":
+            return
+        for name in ("initial_backoff_seconds", "max_backoff_seconds"):
+            value = getattr(self, name)
+            if name in self.model_fields_set and value > self.timeout_seconds:
+                least = 0.1 if name == "initial_backoff_seconds" else 1
+                valid = f"{least:g} to {self.timeout_seconds:g}"
+                yield Problem((name,), f"{value:g} is above timeout_seconds ({self.timeout_seconds:g})", (valid,))
 
 
 class ResiliencePolicies(_Config):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,9 +15,11 @@ from Medical_KG_rev.errors import DagsterPipelineConfigError
 if TYPE_CHECKING:
     from Medical_KG_rev.orchestration.topology.document import YamlDocument
 
+M = TypeVar("M", bound=BaseModel)
 Location = tuple[str | int, ...]
 SHOWN_CHARACTERS = 80
 SHOWN_PROBLEMS = 20
+_RANGE_TYPES = ("greater_than_equal", "less_than_equal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +64,29 @@ def _problems_of_item(item: Any, model: type[BaseModel]) -> Iterator[Problem]:
     elif item["type"] == "missing":
         yield Problem(location, "is missing")
     else:
-        yield Problem(location, f"{_shown(item['input'])}: {_in_yaml_words(item['msg'])}{_hint(item)}")
+        message = f"{_shown(item['input'])}: {_in_yaml_words(item['msg'])}{_hint(item)}"
+        yield Problem(location, message, _range_at(model, location) if item["type"] in _RANGE_TYPES else ())
+
+
+def _range_at(model: type[BaseModel], location: Location) -> tuple[str, ...]:
+    """The numbers that may stand at a location, as ``0.1 to 100``."""
+    field = _model_at(model, location[:-1]).model_fields.get(str(location[-1]))
+    limits = {type(item).__name__: getattr(item, type(item).__name__.lower()) for item in (field.metadata if field else ())}
+    return (f"{limits['Ge']:g} to {limits['Le']:g}",) if {"Ge", "Le"} <= limits.keys() else ()
 
 
 def _keys_at(model: type[BaseModel], location: Location) -> tuple[str, ...]:
     """The keys of the mapping that stands at a location of the model's YAML."""
+    model = _model_at(model, location)
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel]:
     for part in location:
         field = next((f for name, f in model.model_fields.items() if part in (name, f.alias)), None)
         if field is not None:  # otherwise a list position or a free key, in which the model stays the same
             model = next(_models_in(field.annotation), model)
-    return tuple(field.alias or name for name, field in model.model_fields.items())
+    return model
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -84,6 +99,23 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 def _hint(item: Any) -> str:
     is_number_for_text = item["type"] == "string_type" and isinstance(item["input"], int | float)
     return " (put it in quotes)" if is_number_for_text else ""
+
+
+def validated(model: type[M], document: YamlDocument) -> M:
+    """A document's values as a model.
+
+    Raises:
+        DagsterPipelineConfigError: with file, line, field and the valid values.
+    """
+    try:
+        return model.model_validate(document.value)
+    except ValidationError as error:
+        raise config_error(document, problems_of(error, model)) from error
+
+
+def unknown_name(path: Path, what: str, name: str, valid: tuple[str, ...]) -> DagsterPipelineConfigError:
+    """The error for a name that is not among those there are."""
+    return file_error(path, f"there is no {what} '{name}'", remedy=f"There are: {', '.join(valid) or 'none'}.", valid=valid)
 
 
 def config_error(document: YamlDocument, problems: Iterable[Problem]) -> DagsterPipelineConfigError:
