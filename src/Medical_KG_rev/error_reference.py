@@ -34,9 +34,7 @@ FAILS = Course("failed", "stage.failed")
 RETRIED = Course("failed", "stage.retrying")
 """Tried again under the policy; failed (``stage.failed``) when the attempts are used up."""
 WAITS = Course("queued", "stage.failed")
-"""No document is guilty: the attempt ends, the job goes back to the queue."""
-SILENT = Course("queued", "none")
-"""As WAITS, but there is nowhere to write it; recovery does so later."""
+"""No document is guilty: the attempt ends, the job goes back to the queue. Where the ledger is away, recovery writes it later."""
 DIES = Course("dead", "job.dead")
 NOTHING = Course("none", "none")
 
@@ -77,13 +75,13 @@ ERROR_FACTS: dict[type[e.MedicalKGError], ErrorFacts] = {
     ),
     e.StoreUnavailableError: ErrorFacts("a store cannot be reached or is locked", "wait for the other writer; retry", RETRIED),
     e.LedgerUnavailableError: ErrorFacts(
-        "the ledger's database cannot be reached", "start the database; workers go on by themselves", SILENT
+        "the ledger's database cannot be reached", "start the database; workers go on by themselves", WAITS
     ),
     e.EventSinkUnavailableError: ErrorFacts(
         "Kafka or the event log takes no events", "repair it: events wait in the outbox and are sent then", NOTHING
     ),
     e.LedgerAccessError: ErrorFacts(
-        "the database refuses the login or the right to write", "correct the URL, or grant what is named", SILENT
+        "the database refuses the login or the right to write", "correct the URL, or grant what is named", WAITS
     ),
     e.StoreCorruptError: ErrorFacts(
         "a store's file cannot be read", "move the file named away and ingest again, or `medkg restore`"

@@ -13,14 +13,11 @@ from Medical_KG_rev.error_reference import (
     FAILS,
     NOTHING,
     RETRIED,
-    SILENT,
     WAITS,
     facts_of,
     retry_kind,
 )
 from Medical_KG_rev.errors import (
-    LedgerAccessError,
-    LedgerUnavailableError,
     MedicalKGError,
     PayloadError,
     TransientError,
@@ -43,7 +40,7 @@ def test_the_table_has_every_class_in_the_order_of_the_tree() -> None:
 def test_what_is_tried_again_is_what_is_transient(kind: type[MedicalKGError]) -> None:
     course = ERROR_FACTS[kind].course
     if issubclass(kind, TransientError):
-        assert course in (RETRIED, SILENT, NOTHING)
+        assert course in (RETRIED, WAITS, NOTHING)
     else:
         assert course is not RETRIED
     assert retry_kind(kind) == ("transient" if issubclass(kind, TransientError) else "terminal")
@@ -53,7 +50,7 @@ def test_what_is_tried_again_is_what_is_transient(kind: type[MedicalKGError]) ->
 def test_a_run_stops_for_what_no_document_is_guilty_of(kind: type[MedicalKGError]) -> None:
     course = ERROR_FACTS[kind].course
     if issubclass(kind, SYSTEMIC):
-        assert course in (WAITS, SILENT, NOTHING)
+        assert course in (WAITS, NOTHING)
     elif course is WAITS:
         assert kind is WorkerLostError
 
@@ -68,9 +65,8 @@ def test_reasons_are_names_and_meanings_are_one_line(kind: type[MedicalKGError])
 
 
 def test_ledger_states_are_states_of_jobs() -> None:
-    states = {course.ledger_state for course in (FAILS, RETRIED, WAITS, SILENT, DIES)}
+    states = {course.ledger_state for course in (FAILS, RETRIED, WAITS, DIES)}
     assert states <= set(JobStatus)
-    assert {ERROR_FACTS[kind].course for kind in (LedgerUnavailableError, LedgerAccessError)} == {SILENT}
 
 
 def test_an_error_of_an_extension_has_the_facts_of_its_nearest_relative() -> None:

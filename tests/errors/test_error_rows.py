@@ -28,6 +28,7 @@ from Medical_KG_rev.error_reference import ERROR_FACTS
 from Medical_KG_rev.graph import EngineLimits, GraphWriter, LadybugGraphStore
 from Medical_KG_rev.health import _data_folder
 from Medical_KG_rev.models import AdapterRequest, Claim, EmbeddingBatch, RawPayload, Span, StageContext
+from Medical_KG_rev.operations import RestoreTarget, restore
 from Medical_KG_rev.orchestration.events.log_sink import LogSink
 from Medical_KG_rev.orchestration.events.model import Event
 from Medical_KG_rev.orchestration.events.places import LogFolder
@@ -53,7 +54,7 @@ BASES = (e.DagsterResourceUnavailableError, e.RemoteError, e.PayloadError, e.Led
 NEEDS_LEDGER = (
     e.LedgerUnavailableError, e.LedgerAccessError,
     e.StageError, e.DagsterGateConditionError, e.WorkerLostError, e.JobNotFoundError, e.InvalidTransitionError,
-    e.LeaseLostError, e.QueueSaturatedError, e.BackupError,
+    e.LeaseLostError, e.QueueSaturatedError,
 )  # fmt: skip
 
 
@@ -204,6 +205,12 @@ def _a_file_above_the_limit(room: Room) -> object:
         return FilesystemObjectStore(room.folder).put("a", b"x" * 20_000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@provokes(e.BackupError)
+def _a_folder_that_is_no_backup(room: Room) -> object:
+    target = RestoreTarget(room.folder / "data", FilesystemObjectStore(room.folder / "data" / "objects"))
+    return restore(room.folder / "nothing", target)
 
 
 @provokes(e.GraphConstraintError)
