@@ -50,6 +50,14 @@ class _Commands(CommandGroup):
         command: click.Command = getattr(module, "evaluate" if cmd_name == "eval" else cmd_name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command. A reader that has gone away (`| head`) has seen enough; click would call that a failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_module, summary) in COMMANDS.items()])
@@ -76,9 +84,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted; what was done so far is kept. The same command goes on from there.", err=True)
         code = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except MedicalKGError as error:
         click.echo(f"Error: {error.message}", err=True)
         if error.remedy:
