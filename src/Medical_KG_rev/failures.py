@@ -13,7 +13,7 @@ from Medical_KG_rev.errors import (
     StoreUnavailableError,
 )
 
-__all__ = ["UNEXPECTED", "event_reason", "failure_mark", "recognise_gpu_fault"]
+__all__ = ["UNEXPECTED", "event_reason", "failure_mark", "name_gpu_fault", "recognise_gpu_fault"]
 
 UNEXPECTED = "unexpected_error"
 """Code and reason of what is no error of this project: a defect."""
@@ -44,6 +44,7 @@ _NO_DEVICE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_GPU_LIBRARIES = frozenset({"cupy", "jaxlib", "onnxruntime", "torch"})
 # ONNX Runtime's arena says this of any device, so that it counts only where a GPU server says it.
 _ARENA_FULL = re.compile(r"failed to allocate memory for requested buffer of size", re.IGNORECASE)
 
@@ -61,6 +62,22 @@ def recognise_gpu_fault(text: str, status: int | None = None) -> type[GpuNotAvai
     if _NO_MEMORY.search(text) or (status is not None and _ARENA_FULL.search(text)):
         return GpuOutOfMemoryError
     return GpuNotAvailableError if _NO_DEVICE.search(text) else None
+
+
+def name_gpu_fault(error: BaseException) -> MedicalKGError | None:
+    """The error for what a library in this process says of its GPU; None where it says something else.
+
+    Errors that complain of a value are left out: they may quote what a document says.
+    """
+    kind = type(error)
+    if not isinstance(error, (RuntimeError, AssertionError)) and kind.__module__.partition(".")[0] not in _GPU_LIBRARIES:
+        return None
+    fault = recognise_gpu_fault(f"{kind.__module__}.{kind.__qualname__}: {error}")
+    if fault is GpuOutOfMemoryError:
+        return GpuOutOfMemoryError(f"The GPU is out of memory: {error}", remedy="Make the slices smaller: MK_BATCH__EMBED_SLICE.")
+    if fault is GpuNotAvailableError:
+        return GpuNotAvailableError(f"There is no GPU: {error}", remedy="Run where there is one, or choose a model for CPUs.")
+    return None
 
 
 def event_reason(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from Medical_KG_rev.errors import (
     RetriesExhaustedError,
     StoreUnavailableError,
 )
-from Medical_KG_rev.failures import event_reason, failure_mark, recognise_gpu_fault
+from Medical_KG_rev.failures import event_reason, failure_mark, name_gpu_fault, recognise_gpu_fault
 
 pytestmark = pytest.mark.unit
 
@@ -83,6 +83,40 @@ def test_a_full_arena_counts_where_a_server_says_it() -> None:
     said = "BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer of size 939524096"
     assert recognise_gpu_fault(said, 500) is GpuOutOfMemoryError
     assert recognise_gpu_fault(said) is None
+
+
+class OutOfMemoryError(RuntimeError):
+    """As PyTorch's, which is a RuntimeError too."""
+
+
+OutOfMemoryError.__module__ = "torch"
+
+
+class Fail(Exception):  # noqa: N818 - its name there
+    """As ONNX Runtime's, which is a bare Exception."""
+
+
+Fail.__module__ = "onnxruntime.capi.onnxruntime_pybind11_state"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (OutOfMemoryError("Tried to allocate 2.00 GiB"), GpuOutOfMemoryError),
+        (RuntimeError(NO_MEMORY["torch kernel"]), GpuOutOfMemoryError),
+        (Fail(NO_MEMORY["ONNX Runtime"]), GpuOutOfMemoryError),
+        (Fail(NO_DEVICE["ONNX Runtime"]), GpuNotAvailableError),
+        (AssertionError("Torch not compiled with CUDA enabled"), GpuNotAvailableError),
+        (RuntimeError("The parser is confused"), type(None)),
+        (MemoryError(), type(None)),
+        (ValueError("cannot read 'CUDA out of memory'"), type(None)),
+        (RemoteUnavailableError("503: no CUDA-capable device"), type(None)),
+    ],
+)
+def test_a_librarys_fault_of_a_gpu_is_named(error: Exception, kind: type[BaseException]) -> None:
+    named = name_gpu_fault(error)
+    assert type(named) is kind
+    assert named is None or str(error) in named.message
 
 
 def test_o8_r4_the_reason_of_a_missing_gpu_is_no_gpu() -> None:

@@ -15,6 +15,7 @@ from Medical_KG_rev.errors import (
     RetriesExhaustedError,
     TransientError,
 )
+from Medical_KG_rev.failures import name_gpu_fault
 from Medical_KG_rev.orchestration.resilience.deadline import Deadline
 from Medical_KG_rev.orchestration.resilience.retry import Clock, OnRetry, OnWait, Random, Sleep, reason_of, retrying
 from Medical_KG_rev.orchestration.resilience.state import InProcessState, ResilienceState
@@ -51,6 +52,10 @@ class _Attempt:
                 return self._deadline.run(function)
             except TimeoutError as error:
                 raise self._timed_out() from error
+            except Exception as error:
+                if fault := name_gpu_fault(error):
+                    raise fault from error
+                raise
 
     @property
     def abandoned(self) -> int:
