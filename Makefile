@@ -55,6 +55,7 @@ bench: setup ## measures speed and memory; prints tables
 generate: $(VENV)/.ready ## writes the pages that are generated from the models again
 	$(BIN)/python -m Medical_KG_rev.orchestration.topology.schema docs
 	$(BIN)/python -m Medical_KG_rev.observability.reference docs
+	cp src/Medical_KG_rev/orchestration/lineage/facets/*.json docs/reference/openlineage/
 	$(BIN)/python -m Medical_KG_rev.error_reference docs
 	$(BIN)/python -m Medical_KG_rev.orchestration.events.asyncapi docs
 
