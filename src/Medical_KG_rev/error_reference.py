@@ -35,6 +35,8 @@ RETRIED = Course("failed", "stage.retrying")
 """Tried again under the policy; failed (``stage.failed``) when the attempts are used up."""
 WAITS = Course("queued", "stage.failed")
 """No document is guilty: the attempt ends, the job goes back to the queue. Where the ledger is away, recovery writes it later."""
+GOES_BACK = Course("queued", "job.retried")
+"""Between two stages: no attempt was open, and the job goes back to the queue."""
 DIES = Course("dead", "job.dead")
 NOTHING = Course("none", "none")
 
@@ -141,6 +143,9 @@ ERROR_FACTS: dict[type[e.MedicalKGError], ErrorFacts] = {
         "the process that ran the stage ended",
         "none at first: the job is run again, and is dead when it keeps losing workers",
         WAITS,
+    ),
+    e.WorkerStoppedError: ErrorFacts(
+        "the worker was told to stop while the batch was under way", "none: the job is run by the next worker", GOES_BACK
     ),
     # --- stores
     e.IndexMismatchError: ErrorFacts(

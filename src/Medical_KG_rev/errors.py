@@ -44,7 +44,8 @@
     │   ├── EmptyOutputError               no chunks from a document that has text
     │   ├── DagsterStageTimeoutError       transient
     │   ├── DagsterGateConditionError
-    │   └── WorkerLostError                the process that ran the stage ended; a job that keeps losing its worker is dead
+    │   ├── WorkerLostError                the process that ran the stage ended; a job that keeps losing its worker is dead
+    │   └── WorkerStoppedError             the worker was told to stop; the job goes back to the queue
     ├── IndexMismatchError                 model or schema differs from what the index holds
     ├── GraphConstraintError               a write that breaks a graph constraint
     ├── QueryRefusedError                  a Cypher clause outside the allow-list
@@ -307,6 +308,12 @@ class WorkerLostError(StageError):
     """Subject: ``worker``, ``job_id``."""
 
     code = "worker_lost"
+
+
+class WorkerStoppedError(StageError):
+    """Subject: ``batch_id``."""
+
+    code = "worker_stopped"
 
 
 class IndexMismatchError(MedicalKGError, TerminalError):

@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from Medical_KG_rev.errors import ConfigurationError, DagsterPipelineConfigError
 from Medical_KG_rev.models import Caller
+from Medical_KG_rev.orchestration.events.factory import CloudEventFactory
 from Medical_KG_rev.orchestration.ledger import Batch, Ledger
 from Medical_KG_rev.settings import Settings
-from Medical_KG_rev.storage import FilesystemObjectStore
+from Medical_KG_rev.storage import FilesystemObjectStore, ObjectStore
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, JobDefinition
@@ -26,14 +27,41 @@ if TYPE_CHECKING:
     from Medical_KG_rev.adapters import AdapterManager
     from Medical_KG_rev.graph import LadybugGraphStore
     from Medical_KG_rev.index import HaystackIndexWriter, Retriever
+    from Medical_KG_rev.observability.metrics import Metrics
+    from Medical_KG_rev.observability.scrub import Scrubber
+    from Medical_KG_rev.orchestration.events.places import EventPlace
+    from Medical_KG_rev.orchestration.events.relay import OutboxRelay
+    from Medical_KG_rev.orchestration.events.sink import EventSink
     from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
     from Medical_KG_rev.orchestration.pipeline import Pipeline
+    from Medical_KG_rev.orchestration.resilience.remote import RemoteCallers
+    from Medical_KG_rev.orchestration.resilience.state import ResilienceState
     from Medical_KG_rev.orchestration.stages.registry import StageRegistry
-    from Medical_KG_rev.orchestration.stages.runner import Progress, StageCaller, StageRunner
-    from Medical_KG_rev.orchestration.topology import PipelineLoader, ResiliencePolicyLoader
+    from Medical_KG_rev.orchestration.stages.runner import (
+        CallerFor,
+        OnRetry,
+        Progress,
+        RunObserver,
+        StageCaller,
+        StageRunner,
+    )
+    from Medical_KG_rev.orchestration.topology import ConfigWatch, PipelineLoader, ResiliencePolicyLoader
     from Medical_KG_rev.text import EmbeddingBackend, EmbeddingSample, GpuProbe, HaystackChunker, HaystackEmbedder, ModelStore
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _LedgerArchive:
+    """Keeps pinned texts in the ledger, which is opened when the first is put or wanted."""
+
+    parts: PlatformParts
+
+    def put(self, name: str, pin: str, text: str) -> None:
+        self.parts.ledger.topologies.put(name, pin, text)
+
+    def get(self, name: str, pin: str) -> str | None:
+        return self.parts.ledger.topologies.get(name, pin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +93,68 @@ class PlatformParts:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """The job ledger."""
-        return Ledger.open(self.data_dir / "ledger.db", time.time)
+        """The job ledger: SQLite in the data folder, or PostgreSQL where an address is given."""
+        self._check_formats()
+        settings = self.settings.database
+        location = settings.url.get_secret_value() or self.data_dir / "ledger.db"
+        events = CloudEventFactory(time.time, scrub=self.scrubber.text)
+        return Ledger.open(location, time.time, events, pool_size=settings.pool_size, patience_seconds=settings.patience_seconds)
 
     @cached_property
-    def store(self) -> FilesystemObjectStore:
+    def store(self) -> ObjectStore:
         """Artifacts and payloads."""
-        return FilesystemObjectStore(self.data_dir / "objects")
+        self._check_formats()
+        settings = self.settings.object_store
+        if self.settings.object_store_kind == "filesystem":
+            return FilesystemObjectStore(self.data_dir / "objects")
+        from Medical_KG_rev.storage.s3 import S3ObjectStore
+
+        return S3ObjectStore(
+            endpoint_url=settings.endpoint_url,
+            bucket=settings.bucket,
+            access_key=settings.access_key.get_secret_value(),
+            secret_key=settings.secret_key.get_secret_value(),
+            region=settings.region,
+            prefix=settings.prefix,
+            create_bucket=settings.create_bucket,
+        )
+
+    @property
+    def event_place(self) -> EventPlace:
+        """Where CloudEvents go."""
+        from Medical_KG_rev.orchestration.events.places import KafkaTopic, LogFolder
+
+        events = self.settings.events
+        if self.settings.event_sink == "log":
+            return LogFolder(self.data_dir / "events")
+        return KafkaTopic(
+            events.bootstrap_servers,
+            events.topic,
+            partitions=events.partitions,
+            replication_factor=events.replication_factor,
+            retention_ms=int(events.retention_hours * 3_600_000),
+        )
+
+    @cached_property
+    def event_sink(self) -> EventSink:
+        """What publishes CloudEvents; opens at the first."""
+        from Medical_KG_rev.orchestration.events.sink import open_event_sink
+
+        return open_event_sink(self.event_place)
+
+    @cached_property
+    def relay(self) -> OutboxRelay:
+        """Brings events from the outbox to the sink."""
+        from Medical_KG_rev.orchestration.events.relay import OutboxRelay
+
+        ledger = self.ledger
+        return OutboxRelay(
+            ledger.outbox,
+            self.event_sink,
+            clock=time.time,
+            sleep=time.sleep,
+            exclusive=lambda: ledger.database.exclusive("relay"),
+        )
 
     @cached_property
     def graph(self) -> LadybugGraphStore:
@@ -94,7 +177,7 @@ class PlatformParts:
         """Resilience policies by name."""
         from Medical_KG_rev.orchestration.topology import ResiliencePolicyLoader
 
-        return ResiliencePolicyLoader(self.settings.orchestration_dir())
+        return ResiliencePolicyLoader(self.settings.orchestration_dir(), archive=_LedgerArchive(self))
 
     @cached_property
     def stage_types(self) -> StageRegistry:
@@ -122,9 +205,10 @@ class PlatformParts:
 
         return PipelineLoader(
             self.settings.orchestration_dir(),
-            policies=self.policies.names(),
+            policies=self.policies.names,
             stage_types=self.stage_types.names(),
             sources=self.adapters.names(),
+            archive=_LedgerArchive(self),
         )
 
     def pipeline(self, name: str, version: str | None = None) -> Pipeline:
@@ -165,12 +249,30 @@ class PlatformParts:
         return AdapterManager(self.settings, self.caller_for)
 
     def caller_for(self, policy: str) -> Caller:
-        """Makes remote requests under a policy."""
-        from Medical_KG_rev.orchestration.resilience import ResilientCaller
+        """Makes remote requests under a policy: as it was when the running batch began."""
+        return self._remote_callers.caller(policy)
 
-        return ResilientCaller(
-            self.policies.load(policy), name=policy, on_retry=lambda *retry: self.on_retry(*retry) if self.on_retry else None
+    @cached_property
+    def _remote_callers(self) -> RemoteCallers:
+        from Medical_KG_rev.orchestration.resilience.remote import RemoteCallers
+
+        return RemoteCallers(
+            self.policies,
+            self.resilience_state,
+            on_retry=self._note_retry,
+            on_wait=lambda seconds: self._note_wait("remote", seconds),
         )
+
+    @cached_property
+    def resilience_state(self) -> ResilienceState:
+        """Breakers and limiters: this process's own, or shared through PostgreSQL."""
+        if self.settings.database.url.get_secret_value():
+            from Medical_KG_rev.orchestration.resilience.shared import SharedState
+
+            return SharedState(self.ledger.engine, on_state=self.metrics.breaker)
+        from Medical_KG_rev.orchestration.resilience.state import InProcessState
+
+        return InProcessState(on_state=self.metrics.breaker)
 
     @cached_property
     def models(self) -> ModelStore:
@@ -228,11 +330,34 @@ class PlatformParts:
             store=self.store,
             settings=self.settings.batch,
             pipeline_for=self.pipeline,
-            caller_for=self._stage_caller,
+            pin_callers=self._pin_callers,
             clock=time.time,
             worker=self.registration.token,
+            lease_seconds=self.settings.queue.lease_seconds,
+            observers=self.observers,
             progress=lambda *report: self.progress(*report) if self.progress else None,
         )
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """What this process reports of itself."""
+        from Medical_KG_rev.observability.metrics import Metrics
+
+        return Metrics()
+
+    @cached_property
+    def scrubber(self) -> Scrubber:
+        """Takes the secrets of these settings, and what looks like one, out of texts."""
+        from Medical_KG_rev.observability.scrub import Scrubber
+
+        return Scrubber(self.settings.secrets())
+
+    @cached_property
+    def observers(self) -> list[RunObserver]:
+        """Who is told how batches get on."""
+        from Medical_KG_rev.orchestration.stages.measured import MetricsObserver
+
+        return [MetricsObserver(self.metrics)]
 
     @cached_property
     def dagster(self) -> DagsterInstance:
@@ -245,6 +370,21 @@ class PlatformParts:
     def dagster_home(self) -> Path:
         """Where Dagster keeps its own."""
         return self.data_dir / "dagster"
+
+    @cached_property
+    def watch(self) -> ConfigWatch:
+        """Takes changed pipelines and policies into use; each change is an event."""
+        from Medical_KG_rev.orchestration.configuration_events import ConfigurationEvents
+        from Medical_KG_rev.orchestration.topology import ConfigWatch
+
+        events = ConfigurationEvents(self.ledger, self.settings.orchestration_dir(), time.time)
+        return ConfigWatch(
+            self.topologies,
+            self.policies,
+            on_reload=events.reloaded,
+            on_rejected=events.rejected,
+            required_policies=self.settings.policies_named(),
+        )
 
     def run_batch(self, batch: Batch) -> None:
         """Executes a batch as one Dagster run in this process."""
@@ -261,14 +401,43 @@ class PlatformParts:
         opened = self.__dict__
         if "dagster" in opened:
             opened.pop("dagster").dispose()
-        for name in ("adapters", "backend", "registration", "ledger"):
+        for name in ("adapters", "backend", "registration", "event_sink", "ledger"):
             if name in opened:
                 opened.pop(name).close()
 
-    def _stage_caller(self, policy: str, stage: str) -> StageCaller:
+    def _pin_callers(self) -> CallerFor:
+        """What makes the callers of a batch that begins now, under the policies of now."""
         from Medical_KG_rev.orchestration.resilience import PolicyRunner
 
-        return PolicyRunner(self.policies.load(policy), stage)
+        policies = self.policies.snapshot
+        self._remote_callers.use(policies)
+
+        def caller_for(policy: str, stage: str, on_retry: OnRetry) -> StageCaller:
+            return PolicyRunner(
+                policies.load(policy),
+                stage,
+                state=self.resilience_state,
+                on_retry=on_retry,
+                on_wait=lambda seconds: self._note_wait(stage, seconds),
+            )
+
+        return caller_for
+
+    def _note_retry(self, attempt: int, seconds: float, error: BaseException) -> None:
+        if self.on_retry is not None:
+            self.on_retry(attempt, seconds, error)
+        if "runner" in self.__dict__:
+            self.runner.retrying(attempt, seconds, error)
+
+    def _note_wait(self, stage: str, seconds: float) -> None:
+        self.metrics.rate_limit_waited(stage, seconds)
+
+    def _check_formats(self) -> None:
+        from Medical_KG_rev import __version__
+        from Medical_KG_rev.storage.formats import check_formats
+
+        if self.data_dir.exists():
+            check_formats(self.data_dir, __version__)
 
     def _gpu_probe(self) -> GpuProbe | None:
         """An endpoint says on its metrics page what its GPU does; a model on this machine's CPU has none."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, Field, HttpUrl, SecretStr
+from pydantic import BaseModel, Field, HttpUrl, SecretStr, model_validator
+from pydantic_core import to_jsonable_python
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -74,6 +77,75 @@ class BatchSettings(BaseModel):
     graph_slice: int = Field(default=256, ge=1, le=1000, description="Documents per graph commit.")
 
 
+class DatabaseSettings(BaseModel):
+    """Where the ledger lives in the profile `services`."""
+
+    url: SecretStr = Field(default=SecretStr(""), description="`postgresql+psycopg2://user:password@host:port/name`.")
+    pool_size: int = Field(default=4, ge=2, le=100, description="Connections a process keeps open.")
+    patience_seconds: float = Field(default=60.0, ge=0, le=600, description="How long a database that is away is waited for.")
+
+
+class QueueSettings(BaseModel):
+    """Leases, and how much may wait."""
+
+    lease_seconds: float = Field(default=60.0, ge=1, le=3600, description="A worker silent for so long has lost its batch.")
+    poll_seconds: float = Field(default=1.0, gt=0, le=60, description="How often an idle worker looks for a batch.")
+    max_waiting: int = Field(default=1_000_000, ge=1, description="Queued jobs of a tenant at which nothing more is taken.")
+
+
+class EventSettings(BaseModel):
+    """Where CloudEvents go."""
+
+    sink: Literal["log", "kafka"] | None = Field(default=None, description="Default: `log` in `embedded`, `kafka` in `services`.")
+    bootstrap_servers: str = Field(default="", description="Kafka's brokers, `host:port,…`.")
+    topic: str = "orchestration.events.v1"
+    partitions: int = Field(default=10, ge=1, description="Of the topic, when it is created.")
+    replication_factor: int = Field(default=1, ge=1, description="Of the topic, when it is created.")
+    retention_hours: float = Field(default=168.0, gt=0, description="Of the topic, when it is created.")
+
+
+class ObjectStoreSettings(BaseModel):
+    """Where artifacts and payloads lie."""
+
+    kind: Literal["filesystem", "s3"] | None = Field(
+        default=None, description="Default: `filesystem` in `embedded`, `s3` in `services`."
+    )
+    endpoint_url: str = Field(default="", description="Of S3, `http://host:port`.")
+    bucket: str = "medical-kg"
+    access_key: SecretStr = SecretStr("")
+    secret_key: SecretStr = SecretStr("")
+    region: str = "us-east-1"
+    prefix: str = Field(default="", description="Put before every key.")
+    create_bucket: bool = Field(default=True, description="Make the bucket where there is none.")
+
+
+class DagsterSettings(BaseModel):
+    """Dagster's own store and user interface."""
+
+    postgres_url: SecretStr = Field(
+        default=SecretStr(""), description="Run history and event log in `services`; the ledger's database unless given."
+    )
+    webserver_host: str = "127.0.0.1"
+    webserver_port: int = Field(default=3000, ge=1, le=65535)
+    daemon_heartbeat_tolerance_seconds: int = Field(default=60, ge=1, description="A daemon silent for longer is unhealthy.")
+
+
+class LineageSettings(BaseModel):
+    """Where OpenLineage events go, if `MK_ENABLE_OPENLINEAGE` is set."""
+
+    transport: Literal["file", "http", "kafka"] = "file"
+    path: Path | None = Field(default=None, description="Of transport `file`; `lineage.jsonl` in the data folder by default.")
+    url: str = Field(default="", description="Of transport `http`.")
+    topic: str = Field(default="openlineage.events", description="Of transport `kafka`, on the brokers of the events.")
+
+
+class LogSettings(BaseModel):
+    """What processes write about themselves."""
+
+    json_lines: bool = Field(default=True, description="JSON for machines; false: text for people.")
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
 class SearchSettings(BaseModel):
     """Defaults of a query."""
 
@@ -86,7 +158,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MK_", env_nested_delimiter="__", extra="ignore", frozen=True)
 
-    profile: Literal["embedded"] = "embedded"
+    profile: Literal["embedded", "services"] = "embedded"
+    use_dagster: bool | None = Field(default=None, description="`false` asks for another path than Dagster's; there is none yet.")
+    enable_openlineage: bool = Field(default=False, description="Emit OpenLineage events.")
     data_dir: Path = Field(default_factory=lambda: user_data_path("medical-kg-rev"), description="Where everything is kept.")
     config_dir: Path | None = Field(default=None, description="Own pipelines and policies instead of the shipped ones.")
     models_dir: Path | None = Field(default=None, description="Where models are kept; `models` in the data folder by default.")
@@ -95,7 +169,55 @@ class Settings(BaseSettings):
     chunking: ChunkingSettings = ChunkingSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     batch: BatchSettings = BatchSettings()
+    queue: QueueSettings = QueueSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    events: EventSettings = EventSettings()
+    object_store: ObjectStoreSettings = ObjectStoreSettings()
+    dagster: DagsterSettings = DagsterSettings()
+    lineage: LineageSettings = LineageSettings()
+    log: LogSettings = LogSettings()
     search: SearchSettings = SearchSettings()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        """A profile is whole: what it needs is given."""
+        needed = {
+            "MK_DATABASE__URL": self.profile == "services" and not self.database.url.get_secret_value(),
+            "MK_EVENTS__BOOTSTRAP_SERVERS": self.event_sink == "kafka" and not self.events.bootstrap_servers,
+            "MK_OBJECT_STORE__ENDPOINT_URL": self.object_store_kind == "s3" and not self.object_store.endpoint_url,
+            "MK_LINEAGE__URL": self.enable_openlineage and self.lineage.transport == "http" and not self.lineage.url,
+        }
+        missing = [name for name, is_missing in needed.items() if is_missing]
+        if missing:
+            raise ValueError(f"profile {self.profile} needs {', '.join(missing)}; `medkg services up` starts servers to try")
+        if self.use_dagster is False:
+            raise ValueError("MK_USE_DAGSTER=false asks for a path that does not exist; unset it")
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values, secrets in clear: for a pipe to a process of ours, never for a file or a log."""
+        return {name: _plain(value) for name, value in self}
+
+    def policies_named(self) -> set[str]:
+        """The resilience policies that these settings name."""
+        sources = (self.adapters.clinicaltrials, self.adapters.openalex, self.adapters.pmc_fulltext)
+        return {self.embedding.policy, *(source.policy for source in sources)}
+
+    def secrets(self) -> list[str]:
+        """The values that no message may contain, and the passwords inside addresses."""
+        found = [value.get_secret_value() for value in _secrets_in(self)]
+        passwords = [urlsplit(value).password or "" for value in found if "://" in value]
+        return [value for value in (*found, *passwords) if value]
+
+    @property
+    def event_sink(self) -> str:
+        """``log`` or ``kafka``."""
+        return self.events.sink or ("kafka" if self.profile == "services" else "log")
+
+    @property
+    def object_store_kind(self) -> str:
+        """``filesystem`` or ``s3``."""
+        return self.object_store.kind or ("s3" if self.profile == "services" else "filesystem")
 
     @property
     def model_root(self) -> Path:
@@ -110,3 +232,19 @@ class Settings(BaseSettings):
         installed = package / "config" / "orchestration"
         # A checkout keeps the files at its top, where they are edited; the wheel carries them inside the package.
         return installed if installed.is_dir() else package.parents[1] / "config" / "orchestration"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, BaseModel):
+        return {name: _plain(item) for name, item in value}
+    return to_jsonable_python(value)
+
+
+def _secrets_in(model: BaseModel) -> Iterator[SecretStr]:
+    for _name, value in model:
+        if isinstance(value, SecretStr):
+            yield value
+        elif isinstance(value, BaseModel):
+            yield from _secrets_in(value)

@@ -1,27 +1,29 @@
 """The warm child process that runs batches: ``python -m Medical_KG_rev.worker``.
 
 It reads one command as a line of JSON from standard input and answers with lines of JSON on standard output; the last one
-has the event ``result`` or ``error``. Standard input stays open as long as the parent lives: when it ends, so does the child,
-whatever it is doing, and what it held is found by the next process.
+has the event ``result``, ``replace`` or ``error``. Standard input stays open as long as the parent lives: when it ends, so does
+the child, whatever it is doing, and what it held is found by the next process.
 """
 
 from __future__ import annotations
 
 import gc
 import json
-import logging
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from Medical_KG_rev.errors import MedicalKGError
+from Medical_KG_rev.background import Background
+from Medical_KG_rev.errors import MedicalKGError, WorkerStoppedError, is_transient
 from Medical_KG_rev.models import AdapterRequest
-from Medical_KG_rev.orchestration.session import IngestSession
+from Medical_KG_rev.observability.logs import configure_logging
+from Medical_KG_rev.orchestration.session import IngestSession, ReplaceProcess
 from Medical_KG_rev.orchestration.submission import IdFactory, SubmissionParts
 from Medical_KG_rev.parts import PlatformParts
 from Medical_KG_rev.settings import Settings
@@ -30,10 +32,17 @@ INTERRUPTED = 130
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """A batch holds some hundred thousand objects without cycles for as long as it runs; at Python's 700, looking through them for
 garbage takes some eight percent of the time."""
+FAULT_PAUSE_SECONDS = 5.0
+
+Tell = Callable[[dict[str, Any]], None]
 
 
-def execute(parts: PlatformParts, command: dict[str, Any], tell: Any) -> dict[str, Any]:
-    """Runs one command (``ingest`` or ``retry``) in this process and gives its result."""
+def execute(parts: PlatformParts, command: dict[str, Any], tell: Tell, stop: threading.Event | None = None) -> dict[str, Any]:
+    """Runs one command (``ingest``, ``resume``, ``retry`` or ``work``) in this process and gives its result.
+
+    Raises:
+        ReplaceProcess: a call hangs in this process; another is to go on.
+    """
     parts.progress = lambda stage, done, total, failed: tell(
         {"event": "stage", "stage": stage, "done": done, "total": total, "failed": failed}
     )
@@ -47,44 +56,87 @@ def execute(parts: PlatformParts, command: dict[str, Any], tell: Any) -> dict[st
             time.time,
             IdFactory(time.time),
             parts.registration.token,
-            parts.data_dir / "submit.lock",
+            parts.settings.queue.max_waiting,
         ),
         parts.settings.batch.size,
         parts.run_batch,
         tell,
+        lease_seconds=parts.settings.queue.lease_seconds,
+        unfit=lambda: parts.runner.unfit,
     )
-    if command["command"] == "retry":
-        return session.retry([parts.ledger.job(job_id) for job_id in command["job_ids"]])
+    with Background(parts, tell, resident=command["command"] == "work"):
+        match command["command"]:
+            case "work":
+                return _work(parts, session, stop or threading.Event(), tell)
+            case "retry":
+                jobs = [parts.ledger.job(job_id) for job_id in command["job_ids"]]
+                return session.retry(jobs, actor=command.get("actor", ""), from_stage=command.get("from_stage"))
+            case "resume":
+                return session.resume(command["submission_id"], command["foreign"], command["started"])
+            case _:
+                return _ingest(parts, session, command)
+
+
+def _ingest(parts: PlatformParts, session: IngestSession, command: dict[str, Any]) -> dict[str, Any]:
     request = msgspec.convert(command["request"], AdapterRequest)
+    parts.topologies.pin(command["pipeline"])
     return session.ingest(
         request,
         parts.pipeline(command["pipeline"]),
         parts.adapters.get(request.source),
         idempotency_key=command["idempotency_key"],
         wait=command["wait"],
+        priority=command.get("priority", 1),
     )
+
+
+def _work(parts: PlatformParts, session: IngestSession, stop: threading.Event, tell: Tell) -> dict[str, Any]:
+    """Runs batches until told to stop. A fault of the surroundings is waited out; one of the configuration ends the worker."""
+    batches = 0
+    while not stop.is_set():
+        if parts.runner.unfit:
+            raise ReplaceProcess({"command": "work"})
+        try:
+            worked = session.work()
+        except WorkerStoppedError:
+            break
+        except MedicalKGError as error:
+            if not is_transient(error):
+                raise
+            tell({"event": "fault", "code": error.code, "message": str(error)})
+            stop.wait(FAULT_PAUSE_SECONDS)
+            continue
+        batches += worked
+        if not worked:
+            stop.wait(parts.settings.queue.poll_seconds)
+    return {"batches": batches}
 
 
 def main() -> int:
     """Serves one command; the exit code is the command's."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not get between the lines of the protocol
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("Medical_KG_rev").setLevel(logging.INFO)
     command = json.loads(sys.stdin.readline())
+    settings = Settings(**command["settings"])
+    configure_logging(sys.stderr, json=settings.log.json_lines, level=settings.log.level, secrets=settings.secrets())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
+    lines = threading.Lock()
 
     def tell(event: dict[str, Any]) -> None:
-        out.write(json.dumps(event) + "\n")
-        out.flush()
+        with lines:
+            out.write(json.dumps(event) + "\n")
+            out.flush()
 
-    parts = PlatformParts(Settings(**command["settings"]))
+    parts = PlatformParts(settings)
+    stop = threading.Event()
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _drain(parts, stop) if command["command"] == "work" else _interrupt)
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
     try:
-        tell({"event": "result", "result": execute(parts, command, tell)})
+        tell({"event": "result", "result": execute(parts, command, tell, stop)})
+    except ReplaceProcess as request:
+        tell({"event": "replace", "command": request.command})
     except MedicalKGError as error:
         tell({"event": "error", **error_event(error)})
         return error.exit_code
@@ -113,6 +165,16 @@ def _end_with_parent() -> None:
     os._exit(INTERRUPTED)
 
 
+def _drain(parts: PlatformParts, stop: threading.Event) -> Callable[[int, Any], None]:
+    """The current stage ends, its batch goes back to the queue, and no other is taken."""
+
+    def drain(_signal: int, _frame: Any) -> None:
+        stop.set()
+        parts.runner.stop()
+
+    return drain
+
+
 def _interrupt(_signal: int, _frame: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -120,4 +182,7 @@ def _interrupt(_signal: int, _frame: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # A hung call must not keep the process: its thread is a daemon, but libraries may wait for it when Python ends.
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)

@@ -167,17 +167,19 @@ class Graph(Toy):
 class Retrying:
     """Three attempts, no waiting."""
 
-    def __init__(self) -> None:
-        self.retries = 0
+    abandoned = 0
+
+    def __init__(self, on_retry: Callable[[int, float, BaseException], None]) -> None:
+        self._on_retry = on_retry
 
     def call(self, function: Callable[[], Any]) -> Any:
-        for last in (False, False, True):
+        for attempt in (1, 2, 3):
             try:
                 return function()
-            except DagsterStageTimeoutError:
-                if last:
+            except DagsterStageTimeoutError as error:
+                if attempt == 3:
                     raise
-                self.retries += 1
+                self._on_retry(attempt, 0.0, error)
         raise AssertionError
 
     def close(self) -> None:
@@ -243,15 +245,13 @@ class World:
             store=self.store,
             settings=self.settings,
             pipeline_for=lambda _name, _version: self.pipeline,
-            caller_for=lambda _policy, _stage: Retrying(),
+            pin_callers=lambda: lambda _policy, _stage, on_retry: Retrying(on_retry),
             clock=self.clock,
             worker=self.registration.token,
         )
 
     def new_session(self) -> IngestSession:
-        parts = SubmissionParts(
-            self.ledger, self.store, self.clock, IdFactory(self.clock), self.registration.token, self.folder / "submit.lock"
-        )
+        parts = SubmissionParts(self.ledger, self.store, self.clock, IdFactory(self.clock), self.registration.token)
         return IngestSession(parts, self.settings.size, self.run_batch, self.events.append, sleep=self.sleep)
 
     def sleep(self, seconds: float) -> None:
@@ -260,7 +260,7 @@ class World:
     def run_batch(self, batch: Batch) -> None:
         for plan in PLANS:
             self.reports.append(self.runner.run_stage(batch.batch_id, plan.name, "run-1"))
-        self.runner.close(batch.batch_id, "completed")
+        self.runner.close(batch.batch_id)
 
     def ingest(self, records: Sequence[tuple[str, str | None]], source: Source | None = None, **options: Any) -> dict[str, Any]:
         request = AdapterRequest(source="toy", query=options.pop("query", "all"))

@@ -19,7 +19,6 @@ from Medical_KG_rev.orchestration.dagster.definitions import build_definitions
 from Medical_KG_rev.orchestration.dagster.jobs import build_job, job_name
 from Medical_KG_rev.orchestration.dagster.launch import QUIET
 from Medical_KG_rev.orchestration.dagster.ops import OP_FACTORIES
-from Medical_KG_rev.orchestration.ledger import Batch
 from Medical_KG_rev.parts import PlatformParts
 from Medical_KG_rev.platform import Platform
 from Medical_KG_rev.settings import EmbeddingSettings, Settings
@@ -180,25 +179,16 @@ def test_a_batch_runs_from_dagsters_own_resources(platform: Platform, clinicaltr
         lambda event: None,
     )
     job_id = command_result["documents"][0]["job_id"]
-    queued = platform.parts.ledger.job(job_id)
-    batch = Batch(
-        batch_id="r1",
-        submission_id=queued.submission_id,
-        tenant_id="default",
-        pipeline_name="auto",
-        pipeline_version=queued.pipeline_version,
-        created_at=1.0,
-        updated_at=1.0,
-    )
-    platform.parts.ledger.create_batch(batch, [job_id])
+    batch_id = platform.parts.ledger.job(job_id).batch_id
+    assert batch_id is not None
     definitions = build_definitions(platform.topologies(), platform.open_parts)
     job = definitions.resolve_job_def(job_name("auto"))
     result = job.execute_in_process(
-        run_config={"ops": {"auto_ingest": {"config": {"batch_id": "r1"}}}, "loggers": QUIET}, instance=platform.parts.dagster
+        run_config={"ops": {"auto_ingest": {"config": {"batch_id": batch_id}}}, "loggers": QUIET}, instance=platform.parts.dagster
     )
     assert result.success
     assert platform.parts.ledger.job(job_id).status == "completed"
-    assert platform.parts.ledger.batch("r1").status == "completed"
+    assert platform.parts.ledger.batch(batch_id).status == "completed"
 
 
 def test_a_failing_run_queues_its_jobs_again(platform: Platform, clinicaltrials_api: Any, monkeypatch: Any) -> None:

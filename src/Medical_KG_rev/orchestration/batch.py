@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from Medical_KG_rev.orchestration.artifacts import read_artifact
-from Medical_KG_rev.orchestration.ledger import ArtifactRow, Job
+from Medical_KG_rev.orchestration.ledger import ArtifactRow, Job, Lease
 from Medical_KG_rev.orchestration.pipeline import Pipeline, PipelineStage
 from Medical_KG_rev.storage import ObjectStore
 
@@ -25,6 +25,7 @@ class DocumentState:
     values: dict[str, Any] = field(default_factory=dict)
     passed: set[str] = field(default_factory=set)
     retries: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
     worked: bool = False
     """Whether any stage had to do something for it."""
     alive: bool = True
@@ -38,8 +39,9 @@ class DocumentState:
 class BatchState:
     """The documents of a batch that are still on their way, and what they carry."""
 
-    def __init__(self, batch_id: str, run_id: str | None, pipeline: Pipeline, jobs: Sequence[Job], store: ObjectStore) -> None:
-        self.batch_id = batch_id
+    def __init__(self, lease: Lease, run_id: str | None, pipeline: Pipeline, jobs: Sequence[Job], store: ObjectStore) -> None:
+        self.lease = lease
+        self.batch_id = lease.batch_id
         self.run_id = run_id
         self.pipeline = pipeline
         self.documents = [DocumentState(job, job.doc_id) for job in jobs]
@@ -50,6 +52,19 @@ class BatchState:
 
     def alive(self) -> Iterator[DocumentState]:
         return (document for document in self.documents if document.alive)
+
+    def drop(self, job_ids: Collection[str]) -> None:
+        """These jobs were cancelled."""
+        for document in self.documents:
+            if document.job.job_id in job_ids:
+                document.alive = False
+
+    def is_forced(self, document: DocumentState, stage: PipelineStage) -> bool:
+        """Whether a retry asked for this stage to be run again even where its output is stored."""
+        if document.job.from_stage is None:
+            return False
+        names = [each.name for each in self.pipeline.stages]
+        return document.job.from_stage in names and names.index(stage.name) >= names.index(document.job.from_stage)
 
     def keep(self, document: DocumentState, stage: str, row: ArtifactRow, value: Any = None) -> None:
         """Records that the document passed a pure stage; the value stays in memory while there is room."""

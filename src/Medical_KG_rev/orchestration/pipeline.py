@@ -34,6 +34,11 @@ class PipelineStage:
         """Whether it writes to a store instead of making an artifact."""
         return self.kind.makes is None
 
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether its implementation ran on a GPU when it was last called."""
+        return bool(getattr(self.implementation, "uses_gpu", False))
+
     def key(self, input_digest: str) -> str:
         """The key of this stage's artifact for an input: equal keys mean equal outputs."""
         return hashlib.sha256(f"{self.type}\0{self.fingerprint}\0{input_digest}".encode()).hexdigest()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from Medical_KG_rev.errors import UsageError
+from Medical_KG_rev.errors import LeaseLostError, UsageError
 from Medical_KG_rev.models import Adapter, AdapterRequest
-from Medical_KG_rev.orchestration.ledger import Batch, Job, JobStatus, Ledger, Submission
-from Medical_KG_rev.orchestration.ledger.workers import is_alive, recover_lost_workers
+from Medical_KG_rev.orchestration.ledger import Batch, Job, JobStatus, Lease, Ledger
+from Medical_KG_rev.orchestration.ledger.queue import cut_into_batches
+from Medical_KG_rev.orchestration.ledger.workers import is_alive, live_workers, recover_lost_workers
 from Medical_KG_rev.orchestration.pipeline import Pipeline
 from Medical_KG_rev.orchestration.submission import Listing, SubmissionParts, begin_submission
 
@@ -25,17 +26,32 @@ class BatchRunner(Protocol):
         ...
 
 
+class ReplaceProcess(Exception):  # noqa: N818 - no error: a request to go on in another process
+    """A call hangs in this process: what is left of a command must be done by another one.
+
+    Attributes:
+        command: what that one is to do.
+    """
+
+    def __init__(self, command: dict[str, Any]) -> None:
+        super().__init__("this process is to be replaced")
+        self.command = command
+
+
 @dataclass(slots=True)
 class IngestSession:
     """Runs requests one after the other in this process.
 
-    ``tell`` is told what happens as dictionaries with an ``event``: ``listed``, ``batch`` and what the stage runner reports.
+    ``tell`` is told what happens as dictionaries with an ``event``: ``submitted``, ``listed``, ``batch`` and what the stage
+    runner reports. ``unfit`` says whether a call hangs in this process.
     """
 
     parts: SubmissionParts
     batch_size: int
     run_batch: BatchRunner
     tell: Callable[[dict[str, Any]], None]
+    lease_seconds: float = 60.0
+    unfit: Callable[[], bool] = lambda: False
     sleep: Callable[[float], None] = time.sleep
     _batches: int = field(default=0, init=False)
 
@@ -51,11 +67,13 @@ class IngestSession:
         *,
         idempotency_key: str | None = None,
         wait: bool = True,
+        priority: int = 1,
     ) -> dict[str, Any]:
         """Submits what the request means and, unless told not to wait, runs it. The result is that of ``ingest --json``."""
         started = self.parts.clock()
         recover_lost_workers(self._ledger)
-        submission = begin_submission(self.parts, request, pipeline)
+        submission = begin_submission(self.parts, request, pipeline, priority)
+        self.tell({"event": "submitted", "submission_id": submission.submission_id})
         listing = Listing(self.parts, submission, pipeline, idempotency_key)
         waiting: list[Job] = []
         foreign: list[Job] = []
@@ -65,19 +83,18 @@ class IngestSession:
             foreign += page.foreign
             listed += len(page.queued) + len(page.settled) + len(page.foreign)
             self.tell({"event": "listed", "documents": listed, "total": page.total, "settled": len(page.settled)})
-            while wait and len(waiting) >= self.batch_size:
-                foreign += self._run(submission, waiting[: self.batch_size])
+            while len(waiting) >= self.batch_size and not self.unfit():
+                foreign += self._hand_over(waiting[: self.batch_size], run=wait)
                 del waiting[: self.batch_size]
-        if wait and waiting:
-            foreign += self._run(submission, waiting)
-        if wait:
-            self._await(foreign)
-        jobs = self._ledger.jobs_of_submission(submission.submission_id)
-        own = {job.job_id for job in jobs}
-        jobs += self._ledger.jobs_by_id(job.job_id for job in foreign if job.job_id not in own)
-        return summary(submission.submission_id, jobs, self.parts.clock() - started)
+        return self._complete(submission.submission_id, waiting, foreign, started, wait=wait)
 
-    def retry(self, jobs: Sequence[Job]) -> dict[str, Any]:
+    def resume(self, submission_id: str, foreign: Sequence[str], started: float) -> dict[str, Any]:
+        """Goes on with a submission whose listing is complete, where another process had to stop."""
+        recover_lost_workers(self._ledger)
+        waiting = self._ledger.jobs_of_submission(submission_id, status=JobStatus.QUEUED)
+        return self._complete(submission_id, waiting, self._ledger.jobs_by_id(foreign), started, wait=True)
+
+    def retry(self, jobs: Sequence[Job], *, actor: str = "", from_stage: str | None = None) -> dict[str, Any]:
         """Runs jobs again that failed, or that are queued without anybody running them.
 
         Raises:
@@ -89,54 +106,118 @@ class IngestSession:
             raise UsageError(
                 f"A later record of {jobs[0].doc_id} is live already.", remedy="Ingest the record again to make it the latest."
             )
-        owned = [job for job in current if job.status == JobStatus.QUEUED and self._has_owner(job)]
         for job in current:
-            if job.status != JobStatus.QUEUED:
-                self._ledger.transition(
-                    job.job_id, JobStatus.QUEUED, error_code=None, error_message=None, error_stage=None, unchanged=False
-                )
-        owned += self._run_again([job for job in current if job not in owned])
-        self._await(owned)
+            if job.status in (JobStatus.FAILED, JobStatus.DEAD):
+                self._ledger.requeue(job.job_id, actor=actor, from_stage=from_stage)
+        self._run_all(self._ledger.jobs_by_id(job.job_id for job in current))
+        self._await([job.job_id for job in current])
         done = self._ledger.jobs_by_id(job.job_id for job in jobs)
         return summary(jobs[0].submission_id if jobs else "", done, self.parts.clock() - started)
 
-    def _run(self, submission: Submission, jobs: Sequence[Job]) -> list[Job]:
-        """Runs the jobs that are still queued as one batch; returns those that another process has taken."""
-        now = self.parts.clock()
-        batch = Batch(
-            batch_id=self.parts.new_id("r"),
-            submission_id=submission.submission_id,
-            tenant_id=submission.tenant_id,
-            pipeline_name=jobs[0].pipeline_name,
-            pipeline_version=jobs[0].pipeline_version,
-            created_at=now,
-            updated_at=now,
-            status="running",
-            worker=self.parts.worker,
-        )
-        taken = {job.job_id for job in self._ledger.create_batch(batch, [job.job_id for job in jobs])}
-        self._batches += 1
-        self.tell({"event": "batch", "number": self._batches, "documents": len(taken)})
-        if taken:
-            self.run_batch(batch)
-        else:
-            self._ledger.finish_batch(batch.batch_id, "completed")
+    def work(self) -> bool:
+        """Runs the batch whose turn it is, of any submission; whether there was one."""
+        recover_lost_workers(self._ledger)
+        lease = self._ledger.queue.lease(self.parts.worker, self.lease_seconds)
+        if lease is None:
+            for group in cut_into_batches(self._unbatched(), self.batch_size):
+                self._ledger.queue.enqueue(self._new_batch(group), [job.job_id for job in group])
+            lease = self._ledger.queue.lease(self.parts.worker, self.lease_seconds)
+        if lease is None:
+            return False
+        self._execute(lease)
+        return True
+
+    def _complete(
+        self, submission_id: str, waiting: Sequence[Job], foreign: Sequence[Job], started: float, *, wait: bool
+    ) -> dict[str, Any]:
+        others = [*foreign, *self._hand_over(waiting, run=wait)]
+        if wait:
+            own = [job.job_id for job in waiting]
+            self._await([*own, *(job.job_id for job in others)], submission_id, others, started)
+        jobs = self._ledger.jobs_of_submission(submission_id)
+        listed = {job.job_id for job in jobs}
+        jobs += self._ledger.jobs_by_id(job.job_id for job in others if job.job_id not in listed)
+        return summary(submission_id, jobs, self.parts.clock() - started)
+
+    def _hand_over(self, jobs: Sequence[Job], *, run: bool) -> list[Job]:
+        """Puts jobs into batches and runs those, or leaves them to workers; returns the jobs that another process has."""
+        taken: set[str] = set()
+        for group in cut_into_batches(jobs, self.batch_size):
+            batch, job_ids = self._new_batch(group), [job.job_id for job in group]
+            if not run or self.unfit():
+                taken.update(job.job_id for job in self._ledger.queue.enqueue(batch, job_ids))
+                continue
+            lease = self._ledger.queue.enqueue_and_lease(batch, job_ids, self.parts.worker, self.lease_seconds)
+            if lease is not None:
+                taken.update(job.job_id for job in self._ledger.queue.jobs_of(lease))
+                self._execute(lease)
         return [job for job in jobs if job.job_id not in taken]
 
-    def _await(self, foreign: Sequence[Job]) -> None:
-        """Waits for jobs that another process has; runs them here when that process is gone."""
-        waiting = [job.job_id for job in foreign if not job.terminal]
-        while waiting:
-            recover_lost_workers(self._ledger)
+    def _run_all(self, jobs: Sequence[Job]) -> None:
+        """Runs those of the jobs that are queued: in the batches that they are in, or in new ones."""
+        queued = [job for job in jobs if job.status == JobStatus.QUEUED]
+        self._hand_over([job for job in queued if job.batch_id is None and not self._is_being_listed(job)], run=True)
+        batch_ids = list(dict.fromkeys(job.batch_id for job in queued if job.batch_id is not None))
+        while batch_ids and not self.unfit():
+            lease = self._ledger.queue.lease(self.parts.worker, self.lease_seconds, batch_ids=batch_ids)
+            if lease is None:
+                return
+            self._execute(lease)
+
+    def _await(self, job_ids: Sequence[str], submission_id: str = "", foreign: Sequence[Job] = (), started: float = 0.0) -> None:
+        """Waits until the jobs are done, whoever runs them; runs here what nobody has.
+
+        Raises:
+            ReplaceProcess: something is left, and a call hangs in this process.
+        """
+        waiting = list(dict.fromkeys(job_ids))
+        while True:
             current = [job for job in self._ledger.jobs_by_id(waiting) if not job.terminal]
-            orphans = [job for job in current if job.status == JobStatus.QUEUED and not self._has_owner(job)]
-            lost = self._run_again(orphans)
-            waiting = [job.job_id for job in current if job not in orphans or job in lost]
-            if waiting:
-                self.tell({"event": "waiting", "documents": len(waiting)})
+            waiting = [job.job_id for job in current]
+            if not waiting:
+                return
+            if self.unfit():
+                others = [job.job_id for job in foreign]
+                raise ReplaceProcess(
+                    {"command": "resume", "submission_id": submission_id, "foreign": others, "started": started}
+                    if submission_id
+                    else {"command": "retry", "job_ids": waiting}
+                )
+            recover_lost_workers(self._ledger)
+            if any(job.status == JobStatus.QUEUED for job in current):
+                self._run_all(current)
+                current = [job for job in self._ledger.jobs_by_id(waiting) if not job.terminal]
+            if current:
+                self.tell({"event": "waiting", "documents": len(current)})
                 self.sleep(POLL_SECONDS)
 
-    def _has_owner(self, job: Job) -> bool:
+    def _execute(self, lease: Lease) -> None:
+        batch = self._ledger.batch(lease.batch_id)
+        self._batches += 1
+        self.tell({"event": "batch", "number": self._batches, "documents": batch.documents})
+        try:
+            self.run_batch(batch)
+        except LeaseLostError as error:
+            self.tell({"event": "lease_lost", "batch_id": lease.batch_id, "message": error.message})
+
+    def _new_batch(self, jobs: Sequence[Job]) -> Batch:
+        now = self.parts.clock()
+        return Batch(
+            batch_id=self.parts.new_id("r"),
+            submission_id=jobs[0].submission_id,
+            tenant_id=jobs[0].tenant_id,
+            pipeline_name=jobs[0].pipeline_name,
+            pipeline_version=jobs[0].pipeline_version,
+            priority=jobs[0].priority,
+            created_at=now,
+            updated_at=now,
+        )
+
+    def _unbatched(self) -> list[Job]:
+        return self._ledger.queue.unbatched(is_listing=live_workers(self._ledger))
+
+    def _is_being_listed(self, job: Job) -> bool:
+        """Whether the process that lists this job's submission lives: it will put the job into a batch itself."""
         owner = self._ledger.submission(job.submission_id).worker
         return owner != self.parts.worker and is_alive(self._ledger, owner)
 
@@ -144,15 +225,6 @@ class IngestSession:
         """Whether a later job of the same document has completed."""
         last = self._ledger.last_completed(job.tenant_id, job.doc_id) if job.doc_id else None
         return last is not None and last.job_id > job.job_id
-
-    def _run_again(self, jobs: Sequence[Job]) -> list[Job]:
-        """Runs jobs in batches of their submissions and pipelines; returns those that another process has taken."""
-        lost: list[Job] = []
-        for (submission_id, _name, _version), group in _grouped(jobs):
-            submission = self._ledger.submission(submission_id)
-            for start in range(0, len(group), self.batch_size):
-                lost += self._run(submission, group[start : start + self.batch_size])
-        return lost
 
 
 def summary(batch_id: str, jobs: Sequence[Job], seconds: float) -> dict[str, Any]:
@@ -186,10 +258,3 @@ def document_summary(job: Job) -> dict[str, Any]:
     if job.superseded_by:
         entry["superseded_by"] = job.superseded_by
     return entry
-
-
-def _grouped(jobs: Sequence[Job]) -> Iterator[tuple[tuple[str, str, str], list[Job]]]:
-    groups: dict[tuple[str, str, str], list[Job]] = {}
-    for job in jobs:
-        groups.setdefault((job.submission_id, job.pipeline_name, job.pipeline_version), []).append(job)
-    yield from groups.items()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
@@ -55,30 +53,34 @@ class SubmissionParts:
     clock: Callable[[], float]
     new_id: IdFactory
     worker: str
-    lock_path: Path
-    """Held while a submission looks for open jobs and records its own, so that two never make two jobs of one record."""
+    max_waiting: int = 1_000_000
+    """Queued jobs of a tenant at which nothing more is taken."""
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """No other process records a page meanwhile."""
-        with self.lock_path.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def alone(self) -> AbstractContextManager[None]:
+        """Held while a submission looks for open jobs and records its own, so that two never make two jobs of one record."""
+        return self.ledger.database.alone("submit")
 
 
-def begin_submission(parts: SubmissionParts, request: AdapterRequest, pipeline: Pipeline) -> Submission:
-    """A new submission, or the interrupted one of the same request, to be continued at its cursor."""
+def begin_submission(parts: SubmissionParts, request: AdapterRequest, pipeline: Pipeline, priority: int = 1) -> Submission:
+    """A new submission, or the interrupted one of the same request, to be continued at its cursor.
+
+    Raises:
+        QueueSaturatedError: the tenant has too many jobs waiting, or new work is not taken at the moment.
+    """
     with parts.alone():
-        return _begin(parts, request, pipeline)
+        return _begin(parts, request, pipeline, priority)
 
 
-def _begin(parts: SubmissionParts, request: AdapterRequest, pipeline: Pipeline) -> Submission:
+def _begin(parts: SubmissionParts, request: AdapterRequest, pipeline: Pipeline, priority: int) -> Submission:
     digest = hashlib.sha256(msgspec.json.encode([request, pipeline.name, pipeline.version])).hexdigest()
     if request.source not in RESTARTED:
         for earlier in parts.ledger.find_submissions(request.tenant_id, request.source, request_digest=digest)[:1]:
             if not earlier.complete and not is_alive(parts.ledger, earlier.worker):
                 parts.ledger.take_over_submission(earlier.submission_id, parts.worker)
                 return msgspec.structs.replace(earlier, worker=parts.worker)
+    parts.ledger.gates.admit(
+        request.tenant_id, parts.ledger.queue.waiting(request.tenant_id, parts.max_waiting), parts.max_waiting
+    )
     submission = Submission(
         submission_id=parts.new_id("b"),
         tenant_id=request.tenant_id,
@@ -88,6 +90,7 @@ def _begin(parts: SubmissionParts, request: AdapterRequest, pipeline: Pipeline) 
         pipeline_name=pipeline.name,
         pipeline_version=pipeline.version,
         worker=parts.worker,
+        priority=priority,
         created_at=parts.clock(),
     )
     parts.ledger.begin_submission(submission)
@@ -212,6 +215,7 @@ class Listing:
             pipeline_version=self._pipeline.version,
             idempotency_key=key,
             key_is_callers=self._callers_key is not None,
+            priority=self._submission.priority,
             created_at=now,
             updated_at=now,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from dagster import DagsterInstance, JobDefinition
+from dagster import DagsterInstance, ExecuteInProcessResult, JobDefinition
 
 from Medical_KG_rev.errors import StageError
 from Medical_KG_rev.orchestration.dagster.ops import op_name
@@ -29,7 +29,7 @@ def run_batch(job: JobDefinition, batch: Batch, first_stage: str, parts: Parts, 
         "haystack_pipeline": parts.components,
         "stage_runner": parts.runner,
     }
-    status = "failed"
+    failure: BaseException | None = None
     try:
         result = job.execute_in_process(
             run_config={
@@ -42,9 +42,15 @@ def run_batch(job: JobDefinition, batch: Batch, first_stage: str, parts: Parts, 
             raise_on_error=True,
             tags={"batch_id": batch.batch_id, "tenant_id": batch.tenant_id, "submission_id": batch.submission_id},
         )
-        if not result.success:
-            raise StageError(f"Run {run_id} of batch {batch.batch_id} failed.", remedy="`medkg ui` shows why.")
-        status = "completed"
+        _require_success(result, batch)
+    except BaseException as error:
+        failure = error
+        raise
     finally:
-        parts.runner.close(batch.batch_id, status)
+        parts.runner.close(batch.batch_id, failure)
     return run_id
+
+
+def _require_success(result: ExecuteInProcessResult, batch: Batch) -> None:
+    if not result.success:
+        raise StageError(f"Run {result.run_id} of batch {batch.batch_id} failed.", remedy="`medkg ui` shows why.")

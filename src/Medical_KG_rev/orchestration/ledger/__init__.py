@@ -1,7 +1,28 @@
-"""The durable record of jobs, batches, stage attempts and artifacts."""
+"""The durable record of jobs, batches, stage attempts and artifacts, with the queue and the outbox that live beside them."""
 
 from Medical_KG_rev.orchestration.ledger.ledger import Ledger
-from Medical_KG_rev.orchestration.ledger.records import ArtifactRow, Batch, Job, StageAttempt, Submission
+from Medical_KG_rev.orchestration.ledger.records import (
+    ArtifactRow,
+    AuditEntry,
+    Batch,
+    DeadLetter,
+    Job,
+    Lease,
+    StageAttempt,
+    Submission,
+)
 from Medical_KG_rev.orchestration.ledger.states import TERMINAL, JobStatus
 
-__all__ = ["TERMINAL", "ArtifactRow", "Batch", "Job", "JobStatus", "Ledger", "StageAttempt", "Submission"]
+__all__ = [
+    "TERMINAL",
+    "ArtifactRow",
+    "AuditEntry",
+    "Batch",
+    "DeadLetter",
+    "Job",
+    "JobStatus",
+    "Lease",
+    "Ledger",
+    "StageAttempt",
+    "Submission",
+]

@@ -1,66 +1,254 @@
-"""Opening the ledger's database and bringing it to the newest schema."""
+"""The ledger's database: a SQLite file or PostgreSQL, at the newest schema, with transactions that survive a lost connection."""
 
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
-HEAD = "0001"
+from Medical_KG_rev.errors import ConfigurationError, FormatVersionError, LedgerUnavailableError
+from Medical_KG_rev.orchestration.ledger.faults import as_ledger_error, is_passing
+
+HEAD = "0002"
 """The newest revision in ``migrations/versions``; a test holds it to Alembic's own answer."""
 
 BUSY_TIMEOUT_SECONDS = 60
+CONNECT_ARGS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,  # a server that vanished without a word is noticed after this many milliseconds
+}
+POOL_SIZE = 4
+"""Connections that a process keeps: its batch, its heartbeat, its relay and one for commands."""
+
+T = TypeVar("T")
 
 
-def open_database(path: Path) -> Engine:
-    """An engine on the SQLite file, in WAL mode, migrated. Creates the file if there is none."""
+class Database:
+    """Runs transactions, again after a lost connection.
+
+    Each is a function that may be run twice, for the answer to a commit can be lost as well.
+
+    Args:
+        engine: of a SQLite file or PostgreSQL.
+        clock: seconds since the epoch; on PostgreSQL the server's own clock decides, so that workers agree.
+        patience_seconds: how long a lost database is waited for before LedgerUnavailableError is raised.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], float],
+        *,
+        patience_seconds: float = 60.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.engine = engine
+        self.clock = clock
+        self._retrying = Retrying(
+            retry=retry_if_exception(is_passing),
+            stop=stop_after_delay(patience_seconds),
+            wait=wait_exponential_jitter(multiplier=0.1, max=2.0, jitter=0.2),
+            sleep=sleep,
+            reraise=True,
+        )
+
+    @property
+    def is_postgres(self) -> bool:
+        return self.engine.dialect.name == "postgresql"
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """The result of ``work`` in one transaction. On SQLite it holds the write lock from its start.
+
+        Raises:
+            LedgerUnavailableError: the database was away for longer than is waited for.
+            LedgerAccessError: it refuses the login, or the right to write.
+        """
+        return self._run(self._write_once, work)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """The result of ``work`` on a connection that writes nothing. Raises like :meth:`write`."""
+        return self._run(self._read_once, work)
+
+    def now(self, connection: Connection) -> float:
+        """Seconds since the epoch by the clock that all workers share."""
+        if not self.is_postgres:
+            return self.clock()
+        return float(connection.execute(select(func.extract("epoch", func.clock_timestamp()))).scalar_one())
+
+    @contextmanager
+    def exclusive(self, name: str) -> Iterator[bool]:
+        """Whether this process has the lock of that name; given up at the end of the block, or of the process."""
+        if self.is_postgres:
+            yield from self._advisory(name)
+        else:
+            yield from self._file_lock(name)
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """The lock of that name, waited for."""
+        if self.is_postgres:
+            with self.engine.begin() as connection:
+                connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
+                yield
+        else:
+            with self._lock_path(name).open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _run(self, once: Callable[[Callable[[Connection], T]], T], work: Callable[[Connection], T]) -> T:
+        try:
+            return self._retrying(once, work)
+        except DBAPIError as error:
+            raise as_ledger_error(error, self.engine.url) from error
+
+    def _write_once(self, work: Callable[[Connection], T]) -> T:
+        if self.is_postgres:
+            with self.engine.begin() as connection:
+                return work(connection)
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                result = work(connection)
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+            connection.exec_driver_sql("COMMIT")
+            return result
+
+    def _read_once(self, work: Callable[[Connection], T]) -> T:
+        with self.engine.connect() as connection:
+            return work(connection)
+
+    def _advisory(self, name: str) -> Iterator[bool]:
+        with self.engine.connect() as connection:
+            key = func.hashtext(name)
+            held = bool(connection.execute(select(func.pg_try_advisory_lock(key))).scalar())
+            connection.commit()
+            try:
+                yield held
+            finally:
+                if held and not connection.invalidated:
+                    connection.execute(select(func.pg_advisory_unlock(key)))
+                    connection.commit()
+
+    def _file_lock(self, name: str) -> Iterator[bool]:
+        with self._lock_path(name).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    def _lock_path(self, name: str) -> Path:
+        return Path(self.engine.url.database or "ledger.db").with_suffix(f".{name}.lock")
+
+
+def open_database(
+    location: Path | str, clock: Callable[[], float], *, pool_size: int = POOL_SIZE, patience_seconds: float = 60.0
+) -> Database:
+    """The database in a SQLite file (a path) or behind a ``postgresql+psycopg2://`` address, migrated.
+
+    Raises:
+        ConfigurationError: the address is none, or names a database of another kind.
+        FormatVersionError: it was written by a newer release.
+        StoreCorruptError: the file is no database.
+        LedgerUnavailableError: nothing answers at the address.
+        LedgerAccessError: it refuses the login, or the right to create tables.
+    """
+    engine = _sqlite(location) if isinstance(location, Path) else _postgres(location, pool_size)
+    database = Database(engine, clock, patience_seconds=patience_seconds)
+    migrate(database)
+    return database
+
+
+def migrate(database: Database) -> str | None:
+    """Brings the schema to :data:`HEAD`; the revision that it was at. Several processes may call this at once."""
+    before = database.read(revision)
+    if before == HEAD:
+        return before
+    if before is not None and before > HEAD:
+        raise FormatVersionError(
+            f"The ledger has schema {before}; this release knows schemas up to {HEAD}.",
+            remedy="Use the release that wrote it, or a newer one.",
+            found=before,
+            expected=HEAD,
+        )
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        with database.exclusive("migration") as mine:
+            if mine:
+                if database.read(revision) != HEAD:
+                    _upgrade(database)
+                return before
+        time.sleep(0.1)
+    raise LedgerUnavailableError("Another process has been migrating the ledger for a minute.", remedy="Wait for it.")
+
+
+def revision(connection: Connection) -> str | None:
+    """The schema's revision, None for an empty database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _sqlite(path: Path) -> Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # transactions are begun below, as IMMEDIATE, so that a writer waits at its start
+        connection.isolation_level = None  # transactions are begun explicitly, as IMMEDIATE, so that a writer waits at its start
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
 
-    if _revision(engine) != HEAD:
-        with path.with_suffix(".migrate.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if _revision(engine) != HEAD:
-                _migrate(path)
     return engine
 
 
-@contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that holds the write lock from its start."""
-    with engine.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        try:
-            yield connection
-        except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
-            raise
-        connection.exec_driver_sql("COMMIT")
+def _postgres(url: str, pool_size: int) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError(
+            "MK_DATABASE__URL is no database address.", remedy="Give postgresql+psycopg2://user:password@host:port/name."
+        ) from error
+    if parsed.get_backend_name() != "postgresql":
+        raise ConfigurationError(
+            f"MK_DATABASE__URL names a {parsed.get_backend_name()} database; the ledger lives in PostgreSQL.",
+            remedy="Give postgresql+psycopg2://user:password@host:port/name.",
+        )
+    return create_engine(
+        parsed.set(drivername="postgresql+psycopg2"),
+        connect_args=CONNECT_ARGS,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        executemany_mode="values_plus_batch",
+    )
 
 
-def _revision(engine: Engine) -> str | None:
-    with engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-
-
-def _migrate(path: Path) -> None:
+def _upgrade(database: Database) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
-    config.set_main_option("sqlalchemy.url", f"sqlite:///{path}".replace("%", "%%"))
-    command.upgrade(config, "head")
+
+    def work(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    database.write(work)

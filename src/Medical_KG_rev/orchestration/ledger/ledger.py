@@ -1,6 +1,7 @@
 """The job ledger: the one durable truth about every document.
 
-Writes are grouped: a page of a listing, or the end of a stage for all documents of a batch, is one transaction.
+Writes are grouped: a page of a listing, or the start or end of a stage for all documents of a batch, is one transaction, with
+the events that tell of it.
 """
 
 from __future__ import annotations
@@ -10,50 +11,95 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, Select, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, Engine, Select, delete, func, insert, select, update
 
-from Medical_KG_rev.errors import InvalidTransitionError, JobNotFoundError
-from Medical_KG_rev.orchestration.ledger.database import open_database, writing
-from Medical_KG_rev.orchestration.ledger.records import ArtifactRow, Batch, Job, StageAttempt, Submission
+from Medical_KG_rev.errors import InvalidTransitionError, JobNotFoundError, UsageError
+from Medical_KG_rev.orchestration.events.factory import CloudEventFactory
+from Medical_KG_rev.orchestration.events.model import Event
+from Medical_KG_rev.orchestration.ledger.admission import QueueGates
+from Medical_KG_rev.orchestration.ledger.audit import AuditTrail
+from Medical_KG_rev.orchestration.ledger.database import Database, open_database
+from Medical_KG_rev.orchestration.ledger.dead_letters import DeadLetters, requeued
+from Medical_KG_rev.orchestration.ledger.outbox import Outbox
+from Medical_KG_rev.orchestration.ledger.queue import WorkQueue
+from Medical_KG_rev.orchestration.ledger.records import (
+    ArtifactRow,
+    AuditEntry,
+    Batch,
+    DeadLetter,
+    Job,
+    StageAttempt,
+    Submission,
+)
+from Medical_KG_rev.orchestration.ledger.recovery import Recovery
 from Medical_KG_rev.orchestration.ledger.schema import artifacts, batches, jobs, stage_attempts, submissions
+from Medical_KG_rev.orchestration.ledger.stage_records import StageRecords, cancelled_event, store_artifacts
 from Medical_KG_rev.orchestration.ledger.states import SOURCES, JobStatus
+from Medical_KG_rev.orchestration.ledger.subjects import PRIORITIES, job_subject
+from Medical_KG_rev.orchestration.ledger.topology_texts import TopologyTexts
+from Medical_KG_rev.orchestration.ledger.transitions import locked_jobs, move
 
 Record = TypeVar("Record", Job, Batch, Submission, ArtifactRow, StageAttempt)
 
 PARAMETERS = 500
 """Values per IN list: below every database's limit."""
 
+QUERYABLE = frozenset(
+    {"status", "source", "pipeline_name", "current_stage", "submission_id", "batch_id", "doc_id", "priority"}
+    | {"pdf_downloaded", "pdf_ir_ready", "post_pdf_started", "unchanged"}
+)
+"""Fields that :meth:`Ledger.query`, and so a gate's condition, may compare."""
+
 
 class Ledger:
-    """Reads and writes the ledger's database. Safe to use from several threads and processes."""
+    """Reads and writes the ledger's database. Safe to use from several threads and processes.
 
-    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
-        self._engine = engine
-        self._clock = clock
+    Attributes:
+        queue: batches and leases.
+        recovery: what takes batches back.
+        gates: pause and resume.
+        stages: what stages did.
+        topologies: pinned pipelines and policies.
+        outbox, audit, dead_letters: what their names say.
+        events: makes the events that go with each change.
+    """
+
+    def __init__(self, database: Database, events: CloudEventFactory | None = None) -> None:
+        self.database = database
+        self.events = events or CloudEventFactory(database.clock)
+        self.outbox = Outbox(database)
+        self.audit = AuditTrail(database)
+        self.dead_letters = DeadLetters(database, self.outbox, self.audit, self.events)
+        self.gates = QueueGates(database, self.audit)
+        self.queue = WorkQueue(database, self.outbox, self.events)
+        self.recovery = Recovery(database, self.outbox, self.events, self.dead_letters)
+        self.stages = StageRecords(database, self.outbox, self.events, self.dead_letters)
+        self.topologies = TopologyTexts(database)
+        self._clock = database.clock
 
     @classmethod
-    def open(cls, path: Path, clock: Callable[[], float]) -> Ledger:
-        """Opens the database file, creating or migrating it where needed."""
-        return cls(open_database(path), clock)
+    def open(
+        cls, location: Path | str, clock: Callable[[], float], events: CloudEventFactory | None = None, **options: Any
+    ) -> Ledger:
+        """Opens a SQLite file (a path) or PostgreSQL (an address), creating or migrating the schema where needed."""
+        return cls(open_database(location, clock, **options), events)
 
     @property
     def engine(self) -> Engine:
-        return self._engine
+        return self.database.engine
 
     def close(self) -> None:
-        self._engine.dispose()
+        self.database.close()
 
     # --- submissions -------------------------------------------------------------------------------------------------
 
     def begin_submission(self, submission: Submission) -> None:
-        with writing(self._engine) as connection:
-            connection.execute(insert(submissions), [_values(submission)])
+        self.database.write(lambda connection: connection.execute(insert(submissions), [_values(submission)]))
 
     def take_over_submission(self, submission_id: str, worker: str) -> None:
         """Another process goes on with a listing whose own was interrupted."""
-        with writing(self._engine) as connection:
-            connection.execute(update(submissions).where(submissions.c.submission_id == submission_id).values(worker=worker))
+        taken = update(submissions).where(submissions.c.submission_id == submission_id).values(worker=worker)
+        self.database.write(lambda connection: connection.execute(taken))
 
     def submission(self, submission_id: str) -> Submission:
         found = self._all(Submission, select(submissions).where(submissions.c.submission_id == submission_id))
@@ -83,7 +129,10 @@ class Ledger:
 
         ``adopted`` are open jobs of earlier, interrupted submissions that stand for records of this page.
         """
-        with writing(self._engine) as connection:
+        events = [self._listed_event(job) for job in new]
+        letters = [_letter_of(job) for job in new if job.status == JobStatus.FAILED]
+
+        def work(connection: Connection) -> None:
             if new:
                 connection.execute(insert(jobs), [_values(job) for job in new])
             for job in adopted:
@@ -92,7 +141,7 @@ class Ledger:
                     .where(jobs.c.job_id == job.job_id, jobs.c.status == JobStatus.QUEUED)
                     .values(submission_id=submission_id, position=job.position, batch_id=None, updated_at=self._clock())
                 )
-            _store_artifacts(connection, payloads)
+            store_artifacts(connection, payloads, self.database.is_postgres)
             connection.execute(
                 update(submissions)
                 .where(submissions.c.submission_id == submission_id)
@@ -103,6 +152,10 @@ class Ledger:
                     listed=submissions.c.listed + len(new) + len(adopted),
                 )
             )
+            self.dead_letters.put(connection, letters)
+            self.outbox.append(connection, events)
+
+        self.database.write(work)
 
     # --- jobs --------------------------------------------------------------------------------------------------------
 
@@ -126,10 +179,20 @@ class Ledger:
         limit: int = 100,
     ) -> list[Job]:
         """Newest first; ``after`` is the last job id of the page before."""
-        query = select(jobs).where(jobs.c.tenant_id == tenant_id)
-        for column, value in ((jobs.c.status, status), (jobs.c.source, source), (jobs.c.pipeline_name, pipeline)):
-            if value is not None:
-                query = query.where(column == value)
+        wanted = {"status": status, "source": source, "pipeline_name": pipeline}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return self.query(tenant_id, given, after=after, limit=limit)
+
+    def query(self, tenant_id: str, fields: Mapping[str, Any], *, after: str | None = None, limit: int = 100) -> list[Job]:
+        """Jobs whose fields have these values, newest first: lists for people, and the conditions of gates.
+
+        Raises:
+            UsageError: a field that cannot be asked for; lists those that can.
+        """
+        unknown = sorted(set(fields) - QUERYABLE)
+        if unknown:
+            raise UsageError(f"Jobs have no field {unknown[0]!r} to ask for.", remedy=f"Valid: {', '.join(sorted(QUERYABLE))}.")
+        query = select(jobs).where(jobs.c.tenant_id == tenant_id, *(jobs.c[name] == value for name, value in fields.items()))
         if after is not None:
             query = query.where(jobs.c.job_id < after)
         return self._all(Job, query.order_by(jobs.c.job_id.desc()).limit(limit))
@@ -181,163 +244,63 @@ class Ledger:
         query = select(*columns).where(stage_attempts.c.job_id == job_id).order_by(stage_attempts.c.attempt_id)
         return self._all(StageAttempt, query)
 
-    def attempt_numbers(self, job_ids: Iterable[str], stage: str) -> dict[str, int]:
-        """Job → the attempts of this stage made so far."""
-        counts: dict[str, int] = {}
-        with self._engine.connect() as connection:
-            for ids in _slices(job_ids):
-                query = (
-                    select(stage_attempts.c.job_id, func.max(stage_attempts.c.attempt))
-                    .where(stage_attempts.c.job_id.in_(ids), stage_attempts.c.stage == stage)
-                    .group_by(stage_attempts.c.job_id)
-                )
-                counts.update({row[0]: row[1] for row in connection.execute(query)})
-        return counts
-
     def count_jobs(self) -> dict[str, int]:
         """Status → jobs of all tenants."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(select(jobs.c.status, func.count()).group_by(jobs.c.status))
-            return {str(row[0]): row[1] for row in rows}
+        query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
+        return self.database.read(lambda connection: {str(row[0]): row[1] for row in connection.execute(query)})
+
+    def requeue(self, job_id: str, *, actor: str, from_stage: str | None = None) -> Job:
+        """Puts a failed or dead job back into the queue, audited. Raises InvalidTransitionError."""
+
+        def work(connection: Connection) -> None:
+            now = self._clock()
+            if not move(connection, JobStatus.QUEUED, now, jobs.c.job_id == job_id, **{**requeued(), "from_stage": from_stage}):
+                raise self._invalid(connection, job_id, JobStatus.QUEUED)
+            job = locked_jobs(connection, jobs.c.job_id == job_id)[0]
+            event = self.events.job_retried(
+                job_subject(job), from_stage=from_stage or job.current_stage, occurrence=job.round, time=now
+            )
+            self.outbox.append(connection, [event])
+            self._note(connection, job, "jobs.retry", actor, now, {"from_stage": from_stage})
+
+        self.database.write(work)
+        return self.job(job_id)
+
+    def cancel(self, job_id: str, *, actor: str, reason: str = "") -> Job:
+        """Ends a job: at once when no worker is at it, else between two of its stages. Raises InvalidTransitionError."""
+
+        def work(connection: Connection) -> None:
+            now = self._clock()
+            job = locked_jobs(connection, jobs.c.job_id == job_id)[0]
+            if job.status in (JobStatus.LEASED, JobStatus.RUNNING, JobStatus.STUCK):
+                connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(cancel_requested=True, updated_at=now))
+            elif move(connection, JobStatus.CANCELLED, now, jobs.c.job_id == job_id, batch_id=None):
+                self.outbox.append(connection, [cancelled_event(self.events, job, now)])
+            else:
+                raise self._invalid(connection, job_id, JobStatus.CANCELLED)
+            self._note(connection, job, "jobs.cancel", actor, now, {"reason": reason})
+
+        self.job(job_id)
+        self.database.write(work)
+        return self.job(job_id)
 
     def transition(self, job_id: str, target: JobStatus, **changes: Any) -> Job:
         """Moves one job by compare-and-set. Raises InvalidTransitionError naming the states that may lead to ``target``."""
-        valid = sorted(SOURCES[target])
-        with writing(self._engine) as connection:
-            changed = connection.execute(
-                update(jobs)
-                .where(jobs.c.job_id == job_id, jobs.c.status.in_(valid))
-                .values(status=target, updated_at=self._clock(), **changes)
-            ).rowcount
-        job = self.job(job_id)
-        if not changed:
-            raise InvalidTransitionError(
-                f"Job {job_id} is {job.status}; only {', '.join(valid)} can become {target}.",
-                job_id=job_id,
-                status=job.status,
-                target=target,
-                valid=valid,
-            )
-        return job
+
+        def work(connection: Connection) -> None:
+            if not move(connection, target, self._clock(), jobs.c.job_id == job_id, **changes):
+                raise self._invalid(connection, job_id, target)
+
+        self.database.write(work)
+        return self.job(job_id)
 
     # --- batches -----------------------------------------------------------------------------------------------------
-
-    def create_batch(self, batch: Batch, job_ids: Sequence[str]) -> list[Job]:
-        """The batch with those of its jobs that are still queued; returns them.
-
-        A batch that is created as ``running`` is its worker's from the start: no other process can take its jobs.
-        """
-        status = JobStatus.RUNNING if batch.status == "running" else JobStatus.QUEUED
-        with writing(self._engine) as connection:
-            connection.execute(insert(batches), [_values(batch)])
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.job_id == bindparam("id"), jobs.c.status == JobStatus.QUEUED)
-                .values(batch_id=batch.batch_id, status=status, updated_at=self._clock()),
-                [{"id": job_id} for job_id in job_ids],
-            )
-        return self.jobs_of_batch(batch.batch_id)
 
     def batch(self, batch_id: str) -> Batch:
         found = self._all(Batch, select(batches).where(batches.c.batch_id == batch_id))
         if not found:
             raise JobNotFoundError(f"There is no batch {batch_id!r}.", batch_id=batch_id)
         return found[0]
-
-    def claim_batch(self, batch_id: str, worker: str, run_id: str | None = None) -> list[Job]:
-        """Takes a queued batch, or one created for this worker; its jobs are running from now on. Nothing when another has it."""
-        now = self._clock()
-        with writing(self._engine) as connection:
-            claimed = connection.execute(
-                update(batches)
-                .where(
-                    batches.c.batch_id == batch_id,
-                    (batches.c.status == "queued") | ((batches.c.status == "running") & (batches.c.worker == worker)),
-                )
-                .values(status="running", worker=worker, run_id=run_id, updated_at=now)
-            ).rowcount
-            if not claimed:
-                return []
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.batch_id == batch_id, jobs.c.status == JobStatus.QUEUED)
-                .values(status=JobStatus.RUNNING, updated_at=now)
-            )
-        return [job for job in self.jobs_of_batch(batch_id) if job.status == JobStatus.RUNNING]
-
-    def finish_batch(self, batch_id: str, status: str) -> None:
-        """The batch is over; jobs that it did not bring to an end are queued again."""
-        with writing(self._engine) as connection:
-            connection.execute(
-                update(batches).where(batches.c.batch_id == batch_id).values(status=status, updated_at=self._clock())
-            )
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.batch_id == batch_id, jobs.c.status == JobStatus.RUNNING)
-                .values(status=JobStatus.QUEUED, updated_at=self._clock())
-            )
-
-    def release_worker(self, worker: str, code: str, message: str) -> list[Job]:
-        """Puts back what a worker held when it died: its jobs are queued again, each with an attempt row that says so."""
-        now = self._clock()
-        with writing(self._engine) as connection:
-            held = select(batches.c.batch_id).where(batches.c.worker == worker, batches.c.status == "running")
-            lost = self._rows(connection, Job, select(jobs).where(jobs.c.batch_id.in_(held), jobs.c.status == JobStatus.RUNNING))
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.batch_id.in_(held), jobs.c.status == JobStatus.RUNNING)
-                .values(status=JobStatus.QUEUED, updated_at=now)
-            )
-            connection.execute(
-                update(batches).where(batches.c.worker == worker, batches.c.status == "running").values(status="lost")
-            )
-            if lost:
-                connection.execute(
-                    insert(stage_attempts),
-                    [
-                        {
-                            "job_id": job.job_id,
-                            "stage": job.current_stage or "",
-                            "attempt": 0,
-                            "status": "worker_lost",
-                            "started_at": now,
-                            "finished_at": now,
-                            "worker": worker,
-                            "error_code": code,
-                            "error_message": message,
-                        }
-                        for job in lost
-                    ],
-                )
-        return lost
-
-    # --- stages ------------------------------------------------------------------------------------------------------
-
-    def start_stage(self, batch_id: str, stage: str) -> None:
-        """The batch's running jobs are in this stage from now on."""
-        with writing(self._engine) as connection:
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.batch_id == batch_id, jobs.c.status == JobStatus.RUNNING)
-                .values(current_stage=stage, updated_at=self._clock())
-            )
-
-    def record_stage(
-        self,
-        *,
-        attempts: Sequence[StageAttempt] = (),
-        outputs: Sequence[ArtifactRow] = (),
-        changes: Mapping[str, Mapping[str, Any]] | None = None,
-    ) -> None:
-        """What a stage did, in one transaction.
-
-        ``changes`` maps job ids to new column values; a change of ``status`` is a compare-and-set from a running job.
-        """
-        with writing(self._engine) as connection:
-            _store_artifacts(connection, outputs)
-            if attempts:
-                connection.execute(insert(stage_attempts), [_values(attempt) for attempt in attempts])
-            _change_jobs(connection, changes or {}, self._clock())
 
     def seconds_per_document(self, tenant_id: str, pipeline_name: str, limit: int) -> tuple[float | None, int]:
         """Wall time of the latest finished batches over the documents in them, and how many those were."""
@@ -353,13 +316,12 @@ class Ledger:
             .group_by(finished.c.batch_id)
             .order_by(finished.c.created_at.desc())
         )
-        seconds, documents = 0.0, 0
-        with self._engine.connect() as connection:
-            for duration, count in connection.execute(query):
-                seconds, documents = seconds + duration, documents + count
-                if documents >= limit:
-                    break
-        return (seconds / documents if documents else None), documents
+        seconds, counted = 0.0, 0
+        for duration, documents in self.database.read(lambda connection: connection.execute(query).all()):
+            seconds, counted = seconds + duration, counted + documents
+            if counted >= limit:
+                break
+        return (seconds / counted if counted else None), counted
 
     # --- artifacts ---------------------------------------------------------------------------------------------------
 
@@ -380,24 +342,60 @@ class Ledger:
 
     def replace_artifacts(self, removed: Sequence[ArtifactRow], moved: Sequence[ArtifactRow]) -> None:
         """Forgets some artifacts and moves others to another object, together."""
-        with writing(self._engine) as connection:
+
+        def work(connection: Connection) -> None:
             for row in removed:
                 connection.execute(delete(artifacts).where(artifacts.c.tenant_id == row.tenant_id, artifacts.c.key == row.key))
-            _store_artifacts(connection, moved)
+            store_artifacts(connection, moved, self.database.is_postgres)
+
+        self.database.write(work)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def _all(self, kind: type[Record], query: Select[Any]) -> list[Record]:
-        with self._engine.connect() as connection:
-            return self._rows(connection, kind, query)
+        return self.database.read(lambda connection: _rows(connection, kind, query))
 
     def _where_in(self, kind: type[Record], query: Select[Any], column: Any, values: Iterable[str]) -> list[Record]:
-        with self._engine.connect() as connection:
-            return [row for part in _slices(values) for row in self._rows(connection, kind, query.where(column.in_(part)))]
+        parts = [query.where(column.in_(part)) for part in _slices(values)]
+        return self.database.read(lambda connection: [row for part in parts for row in _rows(connection, kind, part)])
 
-    @staticmethod
-    def _rows(connection: Connection, kind: type[Record], query: Select[Any]) -> list[Record]:
-        return [kind(**row) for row in connection.execute(query).mappings()]
+    # --- in a transaction --------------------------------------------------------------------------------------------
+
+    def _note(self, connection: Connection, job: Job, action: str, actor: str, now: float, details: Mapping[str, Any]) -> None:
+        entry = AuditEntry(at=now, tenant_id=job.tenant_id, actor=actor, action=action, subject=job.job_id, details=dict(details))
+        self.audit.append(connection, entry)
+
+    def _listed_event(self, job: Job) -> Event:
+        subject, time = job_subject(job), job.created_at
+        if job.status == JobStatus.FAILED:
+            stage, code, message = job.error_stage, job.error_code or "", job.error_message or ""
+            return self.events.job_failed(subject, stage=stage, code=code, message=message, time=time)
+        if job.status == JobStatus.COMPLETED:
+            return self.events.job_unchanged(subject, duration_ms=0.0, time=time)
+        return self.events.job_queued(
+            subject,
+            pipeline_name=job.pipeline_name,
+            pipeline_version=job.pipeline_version,
+            priority=PRIORITIES[job.priority],
+            time=time,
+        )
+
+    def _invalid(self, connection: Connection, job_id: str, target: JobStatus) -> InvalidTransitionError | JobNotFoundError:
+        status = connection.execute(select(jobs.c.status).where(jobs.c.job_id == job_id)).scalar()
+        if status is None:
+            return JobNotFoundError(f"There is no job {job_id!r}.", job_id=job_id)
+        valid = sorted(SOURCES[target])
+        return InvalidTransitionError(
+            f"Job {job_id} is {status}; only {', '.join(valid)} can become {target}.",
+            job_id=job_id,
+            status=status,
+            target=target,
+            valid=valid,
+        )
+
+
+def _rows(connection: Connection, kind: type[Record], query: Select[Any]) -> list[Record]:
+    return [kind(**row) for row in connection.execute(query).mappings()]
 
 
 def _values(record: msgspec.Struct) -> dict[str, Any]:
@@ -410,23 +408,20 @@ def _slices(values: Iterable[str]) -> Iterator[list[str]]:
         yield unique[start : start + PARAMETERS]
 
 
-def _store_artifacts(connection: Connection, rows: Sequence[ArtifactRow]) -> None:
-    if rows:
-        statement = upsert(artifacts)
-        replaced = {column.name: statement.excluded[column.name] for column in artifacts.c if not column.primary_key}
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["tenant_id", "key"], set_=replaced), [_values(row) for row in rows]
-        )
-
-
-def _change_jobs(connection: Connection, changes: Mapping[str, Mapping[str, Any]], now: float) -> None:
-    """One statement per set of changed columns, executed for many jobs."""
-    by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for job_id, values in changes.items():
-        by_columns.setdefault(tuple(sorted(values)), []).append({"id": job_id, **{f"new_{k}": v for k, v in values.items()}})
-    for columns, rows in by_columns.items():
-        statement = update(jobs).where(jobs.c.job_id == bindparam("id"))
-        if "status" in columns:
-            statement = statement.where(jobs.c.status == JobStatus.RUNNING)
-        new_values = {name: bindparam(f"new_{name}", type_=jobs.c[name].type) for name in columns}
-        connection.execute(statement.values(updated_at=now, **new_values), rows)
+def _letter_of(job: Job) -> DeadLetter:
+    """The letter of a record that its listing refused."""
+    code, message = job.error_code or "", job.error_message or ""
+    return DeadLetter(
+        job_id=job.job_id,
+        tenant_id=job.tenant_id,
+        doc_id=job.doc_id,
+        source=job.source,
+        source_id=job.source_id,
+        pipeline_name=job.pipeline_name,
+        stage=job.error_stage or "",
+        error_code=code,
+        error_message=message,
+        causes=[{"type": "ListingError", "code": code, "message": message}],
+        first_at=job.created_at,
+        last_at=job.created_at,
+    )

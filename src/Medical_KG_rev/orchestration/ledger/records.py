@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,6 +43,21 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Of the document as it was parsed and validated."""
     unchanged: bool = False
     superseded_by: str | None = None
+    priority: int = 1
+    """0 low, 1 normal, 2 high."""
+    round: int = 1
+    """How often it was queued."""
+    from_stage: str | None = None
+    """Where a retry was told to begin: from there on nothing is taken from stored artifacts."""
+    current_attempt: int | None = None
+    """The attempt of ``current_stage`` that is open: started and not yet ended."""
+    lost_stage: str | None = None
+    losses: int = 0
+    """How often in a row a worker ended while this job was in ``lost_stage``."""
+    cancel_requested: bool = False
+    post_pdf_started: bool = False
+    metadata: Mapping[str, Any] = {}
+    failure_mark: str | None = None
     error_stage: str | None = None
     error_code: str | None = None
     error_message: str | None = None
@@ -129,10 +144,16 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     total: int | None = None
     listed: int = 0
     complete: bool = False
+    priority: int = 1
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Jobs that one Dagster run executes."""
+    """Jobs that one Dagster run executes.
+
+    ``status`` is ``queued``, ``leased`` (a worker has it), ``running`` (a stage has started), ``stuck`` (its lease ran out),
+    ``completed`` or ``lost`` (its jobs are in smaller ones). ``lease_epoch`` grows with every lease: who holds an older one
+    is refused.
+    """
 
     batch_id: str
     submission_id: str
@@ -144,3 +165,67 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     status: str = "queued"
     worker: str | None = None
     run_id: str | None = None
+    priority: int = 1
+    documents: int = 0
+    attempt: int = 0
+    lease_epoch: int = 0
+    lease_expires_at: float | None = None
+    not_before: float = 0.0
+    """A batch that failed as a whole is not leased again before this time."""
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """A worker's right to a batch until it runs out; ``epoch`` is the fence that every write of the holder must pass."""
+
+    batch_id: str
+    worker: str
+    epoch: int
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that failed for good, with what an operator needs to judge it.
+
+    ``causes`` is the chain of errors, the outermost first, as ``{"type", "code", "message"}``; ``artifact`` says where the input
+    of the failed stage lies. ``state`` is ``open``, ``replayed`` or ``discarded``.
+    """
+
+    job_id: str
+    tenant_id: str
+    source: str
+    source_id: str
+    pipeline_name: str
+    stage: str
+    error_code: str
+    error_message: str
+    first_at: float
+    last_at: float
+    doc_id: str | None = None
+    causes: Sequence[Mapping[str, Any]] = ()
+    artifact: Mapping[str, Any] | None = None
+    count: int = 1
+    replays: int = 0
+    state: str = "open"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values only, times as ISO 8601."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return {**plain, "first_at": iso(self.first_at), "last_at": iso(self.last_at)}
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Who did what by hand, and why."""
+
+    at: float
+    tenant_id: str
+    actor: str
+    action: str
+    subject: str
+    reason: str = ""
+    details: Mapping[str, Any] = {}
+
+
+class StageStart(msgspec.Struct, frozen=True):
+    """The attempt that each job on its way begins, and the jobs that were cancelled at this point."""
+
+    attempts: Mapping[str, int]
+    cancelled: tuple[str, ...]

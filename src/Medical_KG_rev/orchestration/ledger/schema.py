@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 from sqlalchemy.types import TypeDecorator
 
 from Medical_KG_rev.orchestration.ledger.states import JobStatus
@@ -23,6 +23,10 @@ class StatusType(TypeDecorator[JobStatus]):
 
 metadata = MetaData()
 
+SERIAL = BigInteger().with_variant(Integer, "sqlite")
+"""A counting key: SQLite counts only INTEGER."""
+UNBATCHED = text("status = 'queued' AND batch_id IS NULL")
+
 jobs = Table(
     "jobs",
     metadata,
@@ -37,9 +41,18 @@ jobs = Table(
     Column("pipeline_name", String(60), nullable=False),
     Column("pipeline_version", String(80), nullable=False),
     Column("status", StatusType, nullable=False),
+    Column("priority", Integer, nullable=False, default=1, server_default="1"),
     Column("current_stage", String(60)),
+    Column("round", Integer, nullable=False, default=1, server_default="1"),
+    Column("from_stage", String(60)),
+    Column("current_attempt", Integer),
+    Column("lost_stage", String(60)),
+    Column("losses", Integer, nullable=False, default=0, server_default="0"),
+    Column("cancel_requested", Boolean, nullable=False, default=False, server_default=text("false")),
     Column("pdf_downloaded", Boolean, nullable=False, default=False),
     Column("pdf_ir_ready", Boolean, nullable=False, default=False),
+    Column("post_pdf_started", Boolean, nullable=False, default=False, server_default=text("false")),
+    Column("metadata", JSON, nullable=False, default=dict, server_default="{}"),
     Column("retry_count_per_stage", JSON, nullable=False, default=dict),
     Column("idempotency_key", String(64), nullable=False),
     Column("key_is_callers", Boolean, nullable=False, default=False),
@@ -49,6 +62,7 @@ jobs = Table(
     Column("error_stage", String(60)),
     Column("error_code", String(60)),
     Column("error_message", Text),
+    Column("failure_mark", String(60)),
     Column("chunks", Integer, nullable=False, default=0),
     Column("entities", Integer, nullable=False, default=0),
     Column("claims", Integer, nullable=False, default=0),
@@ -59,6 +73,7 @@ jobs = Table(
     Index("jobs_by_batch", "batch_id"),
     Index("jobs_by_submission", "submission_id", "position"),
     Index("jobs_by_document", "tenant_id", "doc_id"),
+    Index("jobs_unbatched", "submission_id", sqlite_where=UNBATCHED, postgresql_where=UNBATCHED),
 )
 
 submissions = Table(
@@ -76,6 +91,7 @@ submissions = Table(
     Column("listed", Integer, nullable=False, default=0),
     Column("complete", Boolean, nullable=False, default=False),
     Column("worker", String(40), nullable=False),
+    Column("priority", Integer, nullable=False, default=1, server_default="1"),
     Column("created_at", Float, nullable=False),
     Index("submissions_by_request", "tenant_id", "request_digest", "created_at"),
 )
@@ -91,15 +107,22 @@ batches = Table(
     Column("status", String(20), nullable=False),
     Column("worker", String(40)),
     Column("run_id", String(40)),
+    Column("priority", Integer, nullable=False, default=1, server_default="1"),
+    Column("documents", Integer, nullable=False, default=0, server_default="0"),
+    Column("attempt", Integer, nullable=False, default=0, server_default="0"),
+    Column("lease_epoch", Integer, nullable=False, default=0, server_default="0"),
+    Column("lease_expires_at", Float),
+    Column("not_before", Float, nullable=False, default=0.0, server_default="0"),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
     Index("batches_by_status", "status", "worker"),
+    Index("batches_by_turn", "status", "priority", "created_at"),
 )
 
 stage_attempts = Table(
     "stage_attempts",
     metadata,
-    Column("attempt_id", Integer, primary_key=True, autoincrement=True),
+    Column("attempt_id", SERIAL, primary_key=True, autoincrement=True),
     Column("job_id", String(40), nullable=False),
     Column("stage", String(60), nullable=False),
     Column("attempt", Integer, nullable=False),
@@ -140,4 +163,95 @@ workers = Table(
     Column("host", Text, nullable=False),
     Column("lock_path", Text, nullable=False),
     Column("started_at", Float, nullable=False),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("tenant_id", String(120), primary_key=True),
+    Column("last_leased_at", Float, nullable=False),
+)
+"""When each tenant's turn was last: the next batch goes to the one that has waited longest."""
+
+gates = Table(
+    "queue_gates",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("closed", Boolean, nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("changed_at", Float, nullable=False),
+)
+"""``admission`` and ``leasing``: closed by `medkg queue pause`."""
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("job_id", String(40), primary_key=True),
+    Column("tenant_id", String(120), nullable=False),
+    Column("doc_id", Text),
+    Column("source", String(60), nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("pipeline_name", String(60), nullable=False),
+    Column("stage", String(60), nullable=False),
+    Column("error_code", String(60), nullable=False),
+    Column("error_message", Text, nullable=False),
+    Column("causes", JSON, nullable=False),
+    Column("artifact", JSON),
+    Column("count", Integer, nullable=False),
+    Column("replays", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("first_at", Float, nullable=False),
+    Column("last_at", Float, nullable=False),
+    Index("dead_letters_by_state", "tenant_id", "state", "last_at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("sequence", SERIAL, primary_key=True, autoincrement=True),
+    Column("events", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("audit_id", SERIAL, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("tenant_id", String(120), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(60), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("details", JSON, nullable=False),
+    Index("audit_by_subject", "subject", "audit_id"),
+)
+
+topologies = Table(
+    "topologies",
+    metadata,
+    Column("name", String(60), primary_key=True),
+    Column("pin", String(80), primary_key=True),
+    Column("content", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+"""The text of every pipeline that a job pinned, so that it can be run after its file has changed."""
+
+breaker_states = Table(
+    "breaker_states",
+    metadata,
+    Column("name", String(120), primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("opened_at", Float),
+    Column("probe_holder", String(40)),
+    Column("probe_until", Float),
+)
+
+limiter_slots = Table(
+    "limiter_slots",
+    metadata,
+    Column("name", String(120), primary_key=True),
+    Column("next_slot", Float, nullable=False),
 )

@@ -1,6 +1,7 @@
 """Which processes live: each holds a lock on a file of its own for as long as it runs.
 
-The operating system frees the lock when the process ends, however it ends; so a free lock means a lost worker.
+The operating system frees the lock when the process ends, however it ends; so on one host a free lock means a lost worker, at
+once. A worker on another host, or one that hangs, is found by its lease running out.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import socket
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
-from Medical_KG_rev.orchestration.ledger.database import writing
 from Medical_KG_rev.orchestration.ledger.ledger import Ledger
 from Medical_KG_rev.orchestration.ledger.records import Job
+from Medical_KG_rev.orchestration.ledger.recovery import LOST, STOPPED
 from Medical_KG_rev.orchestration.ledger.schema import workers
 
 
@@ -29,44 +30,59 @@ class WorkerRegistration:
         self._path = folder / f"{token}.lock"
         self._file: IO[Any] = self._path.open("w")
         fcntl.flock(self._file, fcntl.LOCK_EX)
-        with writing(ledger.engine) as connection:
-            connection.execute(
-                insert(workers).values(
-                    worker=token, pid=os.getpid(), host=socket.gethostname(), lock_path=str(self._path), started_at=now
-                )
-            )
+        row = insert(workers).values(
+            worker=token, pid=os.getpid(), host=socket.gethostname(), lock_path=str(self._path), started_at=now
+        )
+        ledger.database.write(lambda connection: connection.execute(row))
 
     def close(self) -> None:
         """Puts back what is still held and gives up the token."""
-        self._ledger.release_worker(self.token, "worker_stopped", "The process ended before the batch did.")
+        self._ledger.recovery.release_worker(self.token, STOPPED)
         _forget(self._ledger, self.token)
         self._file.close()
         self._path.unlink(missing_ok=True)
 
 
 def is_alive(ledger: Ledger, token: str) -> bool:
-    """Whether the process with this token still runs."""
-    with ledger.engine.connect() as connection:
-        path = connection.execute(select(workers.c.lock_path).where(workers.c.worker == token)).scalar()
-    return path is not None and _is_locked(Path(path))
+    """Whether the process with this token still runs, as far as this host can tell: one on another host counts as alive."""
+    row = _rows(ledger, token)
+    return bool(row) and not _is_gone(*row[0][1:])
+
+
+def live_workers(ledger: Ledger) -> list[str]:
+    """The tokens of the processes that run."""
+    return [token for token, host, path in _rows(ledger) if not _is_gone(host, path)]
 
 
 def recover_lost_workers(ledger: Ledger) -> list[Job]:
-    """Puts back the jobs of workers that are gone; returns them."""
-    with ledger.engine.connect() as connection:
-        known = connection.execute(select(workers.c.worker, workers.c.lock_path)).all()
+    """Puts back the jobs of workers that are gone from this host, and of leases that ran out anywhere; returns them."""
     lost: list[Job] = []
-    for token, path in known:
-        if not _is_locked(Path(path)):
-            lost += ledger.release_worker(token, "worker_lost", "The process that ran this job ended unexpectedly.")
+    for token, host, path in _rows(ledger):
+        if _is_gone(host, path):
+            lost += ledger.recovery.release_worker(token, LOST)
             _forget(ledger, token)
             Path(path).unlink(missing_ok=True)
-    return lost
+    return lost + ledger.recovery.expire()
+
+
+def _rows(ledger: Ledger, token: str | None = None) -> list[tuple[str, str, str]]:
+    query = select(workers.c.worker, workers.c.host, workers.c.lock_path)
+    if token is not None:
+        query = query.where(workers.c.worker == token)
+
+    def work(connection: Connection) -> list[tuple[str, str, str]]:
+        return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+    return ledger.database.read(work)
 
 
 def _forget(ledger: Ledger, token: str) -> None:
-    with writing(ledger.engine) as connection:
-        connection.execute(delete(workers).where(workers.c.worker == token))
+    gone = delete(workers).where(workers.c.worker == token)
+    ledger.database.write(lambda connection: connection.execute(gone))
+
+
+def _is_gone(host: str, path: str) -> bool:
+    return host == socket.gethostname() and not _is_locked(Path(path))
 
 
 def _is_locked(path: Path) -> bool:

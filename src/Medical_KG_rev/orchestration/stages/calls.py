@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from Medical_KG_rev.errors import (
     ConfigurationError,
     EmptyOutputError,
     IndexMismatchError,
+    LeaseLostError,
+    LedgerAccessError,
+    LedgerUnavailableError,
     ModelCorruptError,
     ModelNotInstalledError,
     RetriesExhaustedError,
+    StageContractError,
     StorageFullError,
     is_transient,
 )
-from Medical_KG_rev.models import EmbeddingBatch
+from Medical_KG_rev.models import Chunk, Document, EmbeddingBatch, StageContext
 from Medical_KG_rev.orchestration.batch import DocumentState
-from Medical_KG_rev.orchestration.products import CHUNKS, EMBEDDINGS, STATEMENTS, Product
+from Medical_KG_rev.orchestration.pipeline import PipelineStage
+from Medical_KG_rev.orchestration.products import CHUNKS, DOCUMENT, EMBEDDINGS, STATEMENTS, Product
 
-SYSTEMIC = (ConfigurationError, IndexMismatchError, ModelCorruptError, ModelNotInstalledError, StorageFullError)
+SYSTEMIC = (
+    ConfigurationError,
+    IndexMismatchError,
+    LeaseLostError,
+    LedgerAccessError,
+    LedgerUnavailableError,
+    ModelCorruptError,
+    ModelNotInstalledError,
+    StorageFullError,
+)
 """Errors that no document is guilty of: the run stops, and every document waits for the next."""
 
 
@@ -88,3 +102,44 @@ def split_output(made: EmbeddingBatch, doc_ids: Sequence[str]) -> list[Embedding
     if missing:
         raise EmptyOutputError(f"No vectors came back for {', '.join(missing[:3])}.", stage="embed")
     return [parts[doc_id] for doc_id in doc_ids]
+
+
+def check_output(stage: PipelineStage, made: Any, context: StageContext, given: Sequence[Any] = ()) -> None:
+    """Refuses what a stage may not return: another kind of value, another tenant's or another document's, too much or too little.
+
+    Raises:
+        StageContractError: says what came instead.
+    """
+    fault = _fault(stage.kind.makes, made, context, given)
+    if fault:
+        raise StageContractError(
+            f"Stage {stage.name} returned {fault}.",
+            remedy="Correct its implementation; the conformance kit finds such faults before a run.",
+            stage=stage.name,
+            implementation=type(stage.implementation).__qualname__,
+        )
+
+
+def _fault(product: Product | None, made: Any, context: StageContext, given: Sequence[Any]) -> str | None:
+    if product is DOCUMENT:
+        return None if isinstance(made, Document) else f"{type(made).__name__} instead of a Document"
+    if product is CHUNKS:
+        if not isinstance(made, list) or not all(isinstance(chunk, Chunk) for chunk in made):
+            return f"{type(made).__name__} instead of a list of chunks"
+        return _foreign(made, context.tenant_id, {context.doc_id})
+    if product is EMBEDDINGS:
+        if not isinstance(made, EmbeddingBatch):
+            return f"{type(made).__name__} instead of an EmbeddingBatch"
+        if given and len(made.chunks) != len(given[0]):
+            return f"vectors for {len(made.chunks)} chunks where {len(given[0])} were given"
+        return _foreign(made.chunks, context.tenant_id, set(context.documents))
+    return None
+
+
+def _foreign(chunks: Sequence[Chunk], tenant_id: str, doc_ids: Collection[str | None]) -> str | None:
+    for chunk in chunks:
+        if chunk.tenant_id != tenant_id:
+            return f"a chunk of tenant {chunk.tenant_id} for tenant {tenant_id}"
+        if chunk.doc_id not in doc_ids:
+            return f"a chunk of document {chunk.doc_id}, which was not given"
+    return None

@@ -6,30 +6,38 @@ fails, fails for its document alone: a slice that fails terminally is halved unt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
 
-from Medical_KG_rev.errors import InvalidTransitionError
+from Medical_KG_rev.errors import InvalidTransitionError, LeaseLostError, MedicalKGError, StageError, WorkerStoppedError
+from Medical_KG_rev.failures import UNEXPECTED
 from Medical_KG_rev.models import AdapterRequest, Outcome, RawPayload, StageContext
+from Medical_KG_rev.observability.logs import log_context
 from Medical_KG_rev.orchestration.artifacts import payload_key
 from Medical_KG_rev.orchestration.batch import BatchState, DocumentState
-from Medical_KG_rev.orchestration.ledger import Ledger
+from Medical_KG_rev.orchestration.ledger import Batch, Lease, Ledger
+from Medical_KG_rev.orchestration.ledger.recovery import STOPPED, Reason
 from Medical_KG_rev.orchestration.lookahead import find_unchanged
 from Medical_KG_rev.orchestration.pipeline import Pipeline, PipelineStage
-from Medical_KG_rev.orchestration.stages.calls import Slicer, merge_inputs, split_output
+from Medical_KG_rev.orchestration.stages.calls import Slicer, check_output, merge_inputs, split_output
 from Medical_KG_rev.orchestration.stages.journal import StageJournal
 from Medical_KG_rev.settings import BatchSettings
 from Medical_KG_rev.storage import ObjectStore
 
 T = TypeVar("T")
+OnRetry = Callable[[int, float, BaseException], None]
+"""Told before each pause: attempts so far, seconds, error."""
 
 
 class StageCaller(Protocol):
-    """Makes the calls of one stage under its policy; ``retries`` counts the attempts beyond the first."""
+    """Makes the calls of one stage under its policy; ``abandoned`` counts those that still run after their time."""
 
-    retries: int
+    @property
+    def abandoned(self) -> int:
+        """Calls that hang: only the end of the process ends them."""
+        ...
 
     def call(self, function: Callable[[], T]) -> T:
         """The function's result."""
@@ -41,16 +49,42 @@ class StageCaller(Protocol):
 
 
 class StageReport(msgspec.Struct, frozen=True):
-    """What a stage did for a batch. ``failures`` names some of the documents that failed, with the reason."""
+    """What a stage did for a batch. ``failures`` names some of the documents that failed, with the reason.
+
+    ``durations``: status → seconds, one a document. ``retries``: reason → further attempts. ``ended``: status and seconds since
+    submission of each job whose way ended in this stage.
+    """
 
     stage: str
     completed: int
     skipped: int
     failed: int
+    started_at: float
     seconds: float
+    outputs: int = 0
     failures: tuple[tuple[str, str], ...] = ()
+    durations: Mapping[str, Sequence[float]] = {}
+    retries: Mapping[str, int] = {}
+    ended: Sequence[tuple[str, float]] = ()
 
 
+class RunObserver(Protocol):
+    """Told how batches get on: metrics, lineage."""
+
+    def batch_started(self, batch: BatchState) -> None:
+        """The first stage is about to run."""
+        ...
+
+    def stage_finished(self, batch: BatchState, stage: PipelineStage, report: StageReport) -> None:
+        """A stage is over for all documents of the batch."""
+        ...
+
+    def batch_finished(self, batch: BatchState, status: str) -> None:
+        """``completed`` or ``failed``."""
+        ...
+
+
+CallerFor = Callable[[str, str, OnRetry], StageCaller]
 Progress = Callable[[str, int, int, int], None]
 """Told now and then: stage, documents done, documents in all, documents failed."""
 
@@ -60,8 +94,13 @@ class StageRunner:
 
     Args:
         pipeline_for: the pipeline of a name and version.
-        caller_for: makes the :class:`StageCaller` of a stage from its policy's name and its own name.
+        pin_callers: called when a batch begins; gives what makes the :class:`StageCaller` of each of its stages, under the
+            policies of that moment, from the policy's name, the stage's name and what to tell of retries.
         clock: seconds since the epoch.
+        lease_seconds: how long a lease lasts that is taken here.
+
+    Attributes:
+        unfit: a call hangs in this process: the next batch should run in another.
     """
 
     def __init__(
@@ -71,62 +110,110 @@ class StageRunner:
         store: ObjectStore,
         settings: BatchSettings,
         pipeline_for: Callable[[str, str], Pipeline],
-        caller_for: Callable[[str, str], StageCaller],
+        pin_callers: Callable[[], CallerFor],
         clock: Callable[[], float],
         worker: str,
+        lease_seconds: float = 60.0,
+        observers: Sequence[RunObserver] = (),
         progress: Progress | None = None,
     ) -> None:
+        self.unfit = False
+        self._stopping = False
         self._ledger = ledger
         self._store = store
         self._settings = settings
         self._pipeline_for = pipeline_for
-        self._caller_for = caller_for
+        self._pin_callers = pin_callers
+        self._callers: dict[str, CallerFor] = {}
         self._clock = clock
         self._worker = worker
+        self._lease_seconds = lease_seconds
+        self._observers = observers
         self._progress = progress
         self._batches: dict[str, BatchState] = {}
+        self._journal: StageJournal | None = None
 
     def open(self, batch_id: str, run_id: str | None = None) -> BatchState:
-        """Claims a queued batch for this worker; later calls return it as it is.
+        """The batch, leased by this worker: it was before, or it is queued and is leased now.
 
         Raises:
             InvalidTransitionError: another worker has it, or it is over.
         """
         if batch_id not in self._batches:
             record = self._ledger.batch(batch_id)
-            jobs = self._ledger.claim_batch(batch_id, self._worker, run_id)
-            if not jobs:
-                raise InvalidTransitionError(
-                    f"Batch {batch_id} cannot be run: it is {record.status} or has no queued job.",
-                    remedy="`medkg jobs retry JOB` runs failed jobs again.",
-                    status=record.status,
-                )
+            lease = self._lease(record)
             pipeline = self._pipeline_for(record.pipeline_name, record.pipeline_version)
-            self._batches[batch_id] = BatchState(batch_id, run_id, pipeline, jobs, self._store)
+            batch = BatchState(lease, run_id, pipeline, self._ledger.queue.jobs_of(lease), self._store)
+            self._batches[batch_id] = batch
+            self._callers[batch_id] = self._pin_callers()
+            for observer in self._observers:
+                observer.batch_started(batch)
         return self._batches[batch_id]
 
-    def close(self, batch_id: str, status: str) -> None:
-        """The batch is over, as ``completed`` or ``failed``."""
-        self._batches.pop(batch_id, None)
-        self._ledger.finish_batch(batch_id, status)
+    def close(self, batch_id: str, failure: BaseException | None = None) -> None:
+        """The run is over; jobs that it did not bring to an end are queued again."""
+        batch = self._batches.pop(batch_id, None)
+        self._callers.pop(batch_id, None)
+        if batch is None:
+            return
+        for observer in self._observers:
+            observer.batch_finished(batch, "failed" if failure else "completed")
+        if not isinstance(failure, LeaseLostError):
+            self._ledger.recovery.finish(batch.lease, _reason(failure) if failure else None)
 
     def close_all(self) -> None:
-        """Ends the batches that a run left open; jobs that it did not bring to an end are queued again."""
+        """Ends the batches that a run left open."""
         for batch_id, batch in list(self._batches.items()):
-            self.close(batch_id, "failed" if any(batch.alive()) else "completed")
+            self.close(batch_id, StageError("The run ended before the batch did.") if any(batch.alive()) else None)
+
+    def stop(self) -> None:
+        """The stage that runs now is the last one: the next is refused, and its batch goes back to the queue."""
+        self._stopping = True
+
+    def retrying(self, attempt: int, backoff_seconds: float, error: BaseException) -> None:
+        """A remote request of the stage that runs now is made again after a pause."""
+        if self._journal is not None:
+            self._journal.retrying(attempt, backoff_seconds, error)
 
     def run_stage(self, batch_id: str, stage_name: str, run_id: str | None = None) -> StageReport:
         """Runs a stage for every document that is still on its way. The ledger has it all when this returns.
 
         Raises:
+            WorkerStoppedError: :meth:`stop` was called.
+            LeaseLostError: the batch was taken back meanwhile; what this stage did since its last flush is not recorded.
             MedicalKGError: what concerns no single document (no space, no model); nothing is lost, the batch can be run again.
         """
+        if self._stopping:
+            raise WorkerStoppedError(f"Stage {stage_name} was not begun: the worker stops.", batch_id=batch_id, stage=stage_name)
         batch = self.open(batch_id, run_id)
         stage = batch.pipeline.stage(stage_name)
+        with log_context(
+            tenant_id=batch.tenant_id,
+            batch_id=batch_id,
+            correlation_id=batch.submission_id,
+            pipeline=batch.pipeline.name,
+            stage=stage.name,
+            dagster_run_id=run_id,
+        ):
+            return self._run(batch, stage)
+
+    def _run(self, batch: BatchState, stage: PipelineStage) -> StageReport:
         started = self._clock()
-        self._ledger.start_stage(batch_id, stage.name)
-        journal = StageJournal(batch, stage, self._ledger, self._store, self._settings, self._clock, self._worker, self._progress)
-        caller = self._caller_for(stage.policy, stage.name)
+        start = self._ledger.stages.start(batch.lease, stage.name, batch.run_id)
+        batch.drop(start.cancelled)
+        journal = StageJournal(
+            batch,
+            stage,
+            self._ledger,
+            self._store,
+            self._settings,
+            self._clock,
+            self._worker,
+            self._progress,
+            start.attempts,
+        )
+        self._journal = journal
+        caller = self._callers[batch.batch_id](stage.policy, stage.name, journal.retrying)
         try:
             if stage.kind.takes is None:
                 self._ingest(batch, stage, caller, journal)
@@ -134,20 +221,43 @@ class StageRunner:
                 self._apply_effect(batch, stage, caller, journal)
             else:
                 self._make(batch, stage, caller, journal)
+            if stage.type == "parse":
+                journal.supersede(_superseded(batch))
             journal.finish()
         finally:
+            self._journal = None
+            self.unfit = self.unfit or caller.abandoned > 0
             caller.close()
-        if stage.type == "parse":
-            journal.supersede(_superseded(batch))
         batch.forget(stage.name)
-        return StageReport(
+        report = StageReport(
             stage.name,
             journal.completed,
             journal.skipped,
             journal.failed,
+            started,
             self._clock() - started,
+            journal.outputs,
             tuple(journal.failures),
+            journal.durations,
+            journal.retries,
+            journal.ended,
         )
+        for observer in self._observers:
+            observer.stage_finished(batch, stage, report)
+        return report
+
+    def _lease(self, batch: Batch) -> Lease:
+        try:
+            return self._ledger.queue.lease_of(batch.batch_id, self._worker)
+        except LeaseLostError:
+            lease = self._ledger.queue.lease(self._worker, self._lease_seconds, batch_ids=[batch.batch_id])
+        if lease is None:
+            raise InvalidTransitionError(
+                f"Batch {batch.batch_id} cannot be run: it is {batch.status}, has no queued job, or the queue is paused.",
+                remedy="`medkg jobs retry JOB` runs failed jobs again.",
+                status=batch.status,
+            )
+        return lease
 
     # --- ingest ------------------------------------------------------------------------------------------------------
 
@@ -180,7 +290,7 @@ class StageRunner:
         documents: Sequence[DocumentState],
         journal: StageJournal,
     ) -> None:
-        started = self._clock()
+        journal.begin(documents)
         request = AdapterRequest(
             source=source, tenant_id=batch.tenant_id, ids=tuple(document.job.source_id for document in documents)
         )
@@ -194,12 +304,12 @@ class StageRunner:
             if own is None:
                 journal.not_found(document, source)
             else:
-                journal.complete(document, own, key=payload_key(document.job.job_id), started=started)
+                journal.complete(document, own, key=payload_key(document.job.job_id))
 
     def _leave_early(self, batch: BatchState, journal: StageJournal) -> None:
         """Fetched documents that every later stage would find unchanged are done now."""
         first = batch.pipeline.stages[0].name
-        fetched = {doc.job.job_id: doc for doc in batch.alive() if doc.worked}
+        fetched = {doc.job.job_id: doc for doc in batch.alive() if doc.worked and doc.job.from_stage is None}
         digests = {job_id: doc.outputs[first].digest for job_id, doc in fetched.items() if first in doc.outputs}
         if digests:
             journal.flush()
@@ -215,7 +325,7 @@ class StageRunner:
         missing = []
         for document in batch.alive():
             row = found.get(keys[document.job.job_id])
-            if row is None:
+            if row is None or batch.is_forced(document, stage):
                 missing.append(document)
             else:
                 journal.skip(document, row)
@@ -236,14 +346,13 @@ class StageRunner:
         keys: dict[str, str],
         journal: StageJournal,
     ) -> None:
-        started, before = self._clock(), caller.retries
         context = self._context(batch, stage, [document])
         given = batch.input_of(document, stage)
-        try:
+        journal.begin([document])
+        with log_context(job_id=document.job.job_id):
             made = caller.call(lambda: stage.implementation.execute(context, given))
-        finally:
-            journal.count_retries([document], caller.retries - before)
-        journal.complete(document, made, key=keys[document.job.job_id], started=started, given=given)
+        check_output(stage, made, context)
+        journal.complete(document, made, key=keys[document.job.job_id], given=given)
 
     def _make_slice(
         self,
@@ -254,15 +363,13 @@ class StageRunner:
         keys: dict[str, str],
         journal: StageJournal,
     ) -> None:
-        started, before = self._clock(), caller.retries
         context = self._context(batch, stage, documents)
         given = merge_inputs(stage.kind.takes, [batch.input_of(document, stage) for document in documents])
-        try:
-            made = caller.call(lambda: stage.implementation.execute(context, *given))
-        finally:
-            journal.count_retries(documents, caller.retries - before)
+        journal.begin(documents)
+        made = caller.call(lambda: stage.implementation.execute(context, *given))
+        check_output(stage, made, context, given)
         for document, part in zip(documents, split_output(made, [doc.name for doc in documents]), strict=True):
-            journal.complete(document, part, key=keys[document.job.job_id], started=started)
+            journal.complete(document, part, key=keys[document.job.job_id])
 
     # --- effects -----------------------------------------------------------------------------------------------------
 
@@ -272,7 +379,8 @@ class StageRunner:
         live = stage.live_versions(batch.tenant_id, list(versions))
         missing = []
         for document in batch.alive():
-            if live.get(document.doc_id or "") == versions[document.doc_id or ""]:
+            is_live = live.get(document.doc_id or "") == versions[document.doc_id or ""]
+            if is_live and not batch.is_forced(document, stage):
                 journal.skip_effect(document)
             else:
                 missing.append(document)
@@ -288,16 +396,12 @@ class StageRunner:
         versions: dict[str, str],
         journal: StageJournal,
     ) -> None:
-        started, before = self._clock(), caller.retries
         context = self._context(batch, stage, documents, versions)
         given = merge_inputs(stage.kind.takes, [batch.input_of(document, stage) for document in documents])
-        try:
-            receipt = caller.call(lambda: stage.implementation.execute(context, *given))
-        finally:
-            journal.count_retries(documents, caller.retries - before)
+        journal.begin(documents)
+        receipt = caller.call(lambda: stage.implementation.execute(context, *given))
         for document in documents:
-            outcome = receipt.per_document.get(document.doc_id, Outcome("written"))
-            journal.complete_effect(document, outcome, started=started)
+            journal.complete_effect(document, receipt.per_document.get(document.doc_id, Outcome("written")))
 
     def _context(
         self,
@@ -331,3 +435,11 @@ def _superseded(batch: BatchState) -> list[tuple[DocumentState, str]]:
         for document in batch.alive()
         if last[document.doc_id or ""] is not document
     ]
+
+
+def _reason(failure: BaseException) -> Reason:
+    if isinstance(failure, KeyboardInterrupt | WorkerStoppedError):
+        return STOPPED
+    if isinstance(failure, MedicalKGError):
+        return Reason(failure.code, str(failure), lost=False)
+    return Reason(UNEXPECTED, f"{type(failure).__name__}: {failure}", lost=False)

@@ -1,0 +1,81 @@
+"""What goes on beside the batches of a worker process: its heartbeat, the relay of events, the watch on configuration."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from Medical_KG_rev.errors import MedicalKGError
+from Medical_KG_rev.parts import PlatformParts
+
+logger = logging.getLogger(__name__)
+
+ALIVE_SECONDS = 5.0
+DRAIN_SECONDS = 10.0
+"""How long the end of a command waits for the last events to be published; what is left stays in the outbox."""
+
+
+class Background:
+    """Threads that live as long as the process works. ``tell`` hears ``alive`` every few seconds, from the heartbeat's thread.
+
+    Args:
+        resident: also watch the configuration and report metrics: for workers that stay.
+    """
+
+    def __init__(self, parts: PlatformParts, tell: Callable[[dict[str, Any]], None], *, resident: bool = False) -> None:
+        self._parts = parts
+        self._tell = tell
+        self._resident = resident
+        self._stop = threading.Event()
+        self._relay_stop = threading.Event()
+        targets = [self._beat, self._relay] + ([self._watch] if resident else [])
+        self._threads = [threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True) for target in targets]
+
+    def __enter__(self) -> Self:
+        _ = self._parts.registration, self._parts.relay, self._parts.runner  # opened here, not by two threads at once
+        if self._resident:
+            self._parts.watch.check()
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Ends the threads. Events that were written are published if their sink is there."""
+        self._stop.set()
+        self._relay_stop.set()
+        for thread in self._threads:
+            thread.join(DRAIN_SECONDS)
+        try:
+            self._parts.relay.drain()
+        except MedicalKGError as failure:
+            logger.warning("Events stay in the outbox: %s", failure)
+
+    def _beat(self) -> None:
+        seconds = self._parts.settings.queue.lease_seconds
+        worker = self._parts.registration.token
+        while True:
+            self._tell(self._sign_of_life())
+            try:
+                self._parts.ledger.queue.extend(worker, seconds)
+            except MedicalKGError as failure:
+                logger.warning("The lease could not be extended: %s", failure)
+            if self._stop.wait(min(ALIVE_SECONDS, seconds / 4)):
+                return
+
+    def _sign_of_life(self) -> dict[str, Any]:
+        if not self._resident:
+            return {"event": "alive"}
+        return {"event": "alive", "metrics": self._parts.metrics.take_changes()}
+
+    def _relay(self) -> None:
+        try:
+            self._parts.relay.run(self._relay_stop)
+        except MedicalKGError:
+            logger.exception("Events are not published any more.")
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._parts.watch.interval_seconds):
+            self._parts.watch.check()

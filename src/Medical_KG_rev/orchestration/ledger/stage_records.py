@@ -1,0 +1,160 @@
+"""The start and the end of a stage for all jobs of a batch: two transactions, with their events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from Medical_KG_rev.orchestration.events.factory import CloudEventFactory
+from Medical_KG_rev.orchestration.events.model import Event
+from Medical_KG_rev.orchestration.ledger.database import Database
+from Medical_KG_rev.orchestration.ledger.dead_letters import DeadLetters
+from Medical_KG_rev.orchestration.ledger.outbox import Outbox
+from Medical_KG_rev.orchestration.ledger.queue import hold
+from Medical_KG_rev.orchestration.ledger.records import ArtifactRow, DeadLetter, Job, Lease, StageAttempt, StageStart
+from Medical_KG_rev.orchestration.ledger.schema import artifacts, batches, jobs, stage_attempts
+from Medical_KG_rev.orchestration.ledger.states import JobStatus
+from Medical_KG_rev.orchestration.ledger.subjects import job_subject
+from Medical_KG_rev.orchestration.ledger.transitions import locked_jobs, move
+
+
+class StageRecords:
+    """What stages did. Every write passes the fence of the batch's lease."""
+
+    def __init__(self, database: Database, outbox: Outbox, events: CloudEventFactory, letters: DeadLetters) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._events = events
+        self._letters = letters
+
+    def start(self, lease: Lease, stage: str, run_id: str | None) -> StageStart:
+        """Every job of the batch that is still on its way begins an attempt of this stage; those to be cancelled end here.
+
+        One transaction with the ``stage.started`` events.
+
+        Raises:
+            LeaseLostError: the batch was taken back.
+        """
+
+        def work(connection: Connection) -> StageStart:
+            now = self._database.clock()
+            hold(connection, lease, now, running=True)
+            of_batch = jobs.c.batch_id == lease.batch_id
+            connection.execute(update(batches).where(batches.c.batch_id == lease.batch_id).values(run_id=run_id))
+            cancelled = self._cancel(connection, of_batch, now)
+            alive = locked_jobs(connection, of_batch, jobs.c.status.in_([JobStatus.LEASED, JobStatus.RUNNING]))
+            made = _attempts_made(connection, of_batch, stage)
+            attempts = {job.job_id: made.get(job.job_id, 0) + 1 for job in alive}
+            move(connection, JobStatus.RUNNING, now, of_batch, current_stage=stage, current_attempt=1)
+            _set_attempts(connection, {job_id: attempt for job_id, attempt in attempts.items() if attempt > 1})
+            self._outbox.append(
+                connection,
+                [self._events.stage_started(job_subject(job), stage, attempt=attempts[job.job_id], time=now) for job in alive],
+            )
+            return StageStart(attempts, tuple(job.job_id for job in cancelled))
+
+        return self._database.write(work)
+
+    def record(
+        self,
+        lease: Lease,
+        stage: str,
+        *,
+        attempts: Sequence[StageAttempt] = (),
+        outputs: Sequence[ArtifactRow] = (),
+        changes: Mapping[str, Mapping[str, Any]] | None = None,
+        events: Sequence[Event] = (),
+        letters: Sequence[DeadLetter] = (),
+        last: bool = True,
+    ) -> None:
+        """What a stage did, in one transaction. ``last``: the stage is over for every job of the batch.
+
+        ``changes`` maps job ids to new column values; a change of ``status`` is a compare-and-set from a running job.
+
+        Raises:
+            LeaseLostError: the batch was taken back; nothing was written.
+        """
+
+        def work(connection: Connection) -> None:
+            now = self._database.clock()
+            hold(connection, lease, now)
+            store_artifacts(connection, outputs, self._database.is_postgres)
+            if attempts:
+                connection.execute(insert(stage_attempts), [msgspec.structs.asdict(attempt) for attempt in attempts])
+            changed: dict[str, dict[str, Any]] = {job_id: dict(values) for job_id, values in (changes or {}).items()}
+            if last:
+                _close_stage(connection, lease.batch_id, stage)
+            else:
+                for attempt in attempts:
+                    changed.setdefault(attempt.job_id, {})["current_attempt"] = None
+            _change_jobs(connection, changed, now)
+            self._letters.put(connection, letters)
+            self._outbox.append(connection, events)
+
+        self._database.write(work)
+
+    def _cancel(self, connection: Connection, of_batch: ColumnElement[bool], now: float) -> list[Job]:
+        wanted = locked_jobs(connection, of_batch, jobs.c.cancel_requested.is_(True), jobs.c.status.in_(["leased", "running"]))
+        if wanted:
+            move(connection, JobStatus.CANCELLED, now, of_batch, jobs.c.cancel_requested.is_(True), current_attempt=None)
+            self._outbox.append(connection, [cancelled_event(self._events, job, now) for job in wanted])
+        return wanted
+
+
+def cancelled_event(events: CloudEventFactory, job: Job, now: float) -> Event:
+    """The event of a job that somebody ended."""
+    return events.job_cancelled(job_subject(job), stage=job.current_stage, occurrence=job.round, time=now)
+
+
+def store_artifacts(connection: Connection, rows: Sequence[ArtifactRow], postgres: bool) -> None:
+    """Records where outputs lie; a later one of the same key replaces the earlier."""
+    if rows:
+        statement = (postgres_insert if postgres else sqlite_insert)(artifacts)
+        replaced = {column.name: statement.excluded[column.name] for column in artifacts.c if not column.primary_key}
+        distinct = {(row.tenant_id, row.key): msgspec.structs.asdict(row) for row in rows}
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["tenant_id", "key"], set_=replaced), list(distinct.values())
+        )
+
+
+def _attempts_made(connection: Connection, of_batch: ColumnElement[bool], stage: str) -> dict[str, int]:
+    """Job → the attempts of this stage made so far."""
+    query = (
+        select(stage_attempts.c.job_id, func.max(stage_attempts.c.attempt))
+        .join(jobs, jobs.c.job_id == stage_attempts.c.job_id)
+        .where(of_batch, stage_attempts.c.stage == stage)
+        .group_by(stage_attempts.c.job_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _set_attempts(connection: Connection, attempts: Mapping[str, int]) -> None:
+    if attempts:
+        statement = update(jobs).where(jobs.c.job_id == bindparam("id")).values(current_attempt=bindparam("number"))
+        connection.execute(statement, [{"id": job_id, "number": number} for job_id, number in attempts.items()])
+
+
+def _close_stage(connection: Connection, batch_id: str, stage: str) -> None:
+    """No attempt of the batch is open any more, and no loss in this stage counts any longer."""
+    of_batch = jobs.c.batch_id == batch_id
+    connection.execute(update(jobs).where(of_batch, jobs.c.current_stage == stage).values(current_attempt=None))
+    passed = update(jobs).where(of_batch, jobs.c.status == JobStatus.RUNNING, jobs.c.lost_stage == stage)
+    connection.execute(passed.values(losses=0, lost_stage=None))
+
+
+def _change_jobs(connection: Connection, changes: Mapping[str, Mapping[str, Any]], now: float) -> None:
+    """One statement per set of changed columns, executed for many jobs."""
+    by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for job_id, values in changes.items():
+        by_columns.setdefault(tuple(sorted(values)), []).append({"id": job_id, **{f"new_{k}": v for k, v in values.items()}})
+    for columns, rows in by_columns.items():
+        statement = update(jobs).where(jobs.c.job_id == bindparam("id"))
+        if "status" in columns:
+            statement = statement.where(jobs.c.status == JobStatus.RUNNING)
+        new_values = {name: bindparam(f"new_{name}", type_=jobs.c[name].type) for name in columns}
+        connection.execute(statement.values(updated_at=now, **new_values), rows)
