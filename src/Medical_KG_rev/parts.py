@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from Medical_KG_rev.errors import ConfigurationError, DagsterPipelineConfigError
 from Medical_KG_rev.models import Caller
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from Medical_KG_rev.orchestration.events.relay import OutboxRelay
     from Medical_KG_rev.orchestration.events.sink import EventSink
     from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
+    from Medical_KG_rev.orchestration.lineage import Lineage
     from Medical_KG_rev.orchestration.pipeline import Pipeline
     from Medical_KG_rev.orchestration.resilience.remote import RemoteCallers
     from Medical_KG_rev.orchestration.resilience.state import ResilienceState
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
     from Medical_KG_rev.text import EmbeddingBackend, EmbeddingSample, GpuProbe, HaystackChunker, HaystackEmbedder, ModelStore
 
 logger = logging.getLogger(__name__)
+
+SECRET_NAME = re.compile(r"KEY|SECRET|PASSWORD|TOKEN|URL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +300,7 @@ class PlatformParts:
 
         backend = self.backend
         chunker = HaystackChunker(self.settings.chunking, backend.count_tokens, backend.max_tokens, backend.fingerprint)
-        embedder = HaystackEmbedder(backend, gpu=self._gpu_probe(), record=_log_embedding)
+        embedder = HaystackEmbedder(backend, gpu=self._gpu_probe(), record=self._note_embedding)
         return HaystackComponents(chunker, embedder, self.index_writer)
 
     def retriever(self, legs: tuple[str, ...]) -> Retriever:
@@ -357,19 +362,48 @@ class PlatformParts:
         """Who is told how batches get on."""
         from Medical_KG_rev.orchestration.stages.measured import MetricsObserver
 
-        return [MetricsObserver(self.metrics)]
+        observers: list[RunObserver] = [MetricsObserver(self.metrics)]
+        if self.lineage is not None:
+            from Medical_KG_rev.orchestration.lineage.observer import LineageObserver
+
+            backoff = lambda policy: self.policies.load(policy).backoff_strategy  # noqa: E731
+            observers.append(LineageObserver(self.lineage, backoff))
+        return observers
+
+    @cached_property
+    def lineage(self) -> Lineage | None:
+        """Where OpenLineage events go; None where lineage is off."""
+        if not self.settings.enable_openlineage:
+            return None
+        from Medical_KG_rev.orchestration.lineage import open_lineage
+
+        settings = self.settings.lineage
+        return open_lineage(
+            settings.transport,
+            path=settings.path or self.data_dir / "lineage.jsonl",
+            url=settings.url,
+            bootstrap_servers=self.settings.events.bootstrap_servers,
+            topic=settings.topic,
+        )
 
     @cached_property
     def dagster(self) -> DagsterInstance:
         """Dagster's run history and event log."""
         from Medical_KG_rev.orchestration.dagster.instance import open_instance
 
-        return open_instance(self.dagster_home, self.settings.orchestration_dir() / "dagster.yaml")
+        return open_instance(self.dagster_home, self.dagster_template, self.settings.dagster_url)
 
     @property
     def dagster_home(self) -> Path:
-        """Where Dagster keeps its own."""
-        return self.data_dir / "dagster"
+        """Where Dagster keeps its own: its configuration, and its history where that is not in PostgreSQL."""
+        home = self.data_dir / "dagster"
+        return home / "services" if self.settings.dagster_url else home
+
+    @property
+    def dagster_template(self) -> Path:
+        """The configuration that a new home is given."""
+        name = "dagster-services.yaml" if self.settings.dagster_url else "dagster.yaml"
+        return self.settings.orchestration_dir() / name
 
     @cached_property
     def watch(self) -> ConfigWatch:
@@ -387,23 +421,30 @@ class PlatformParts:
         )
 
     def run_batch(self, batch: Batch) -> None:
-        """Executes a batch as one Dagster run in this process."""
-        from Medical_KG_rev.orchestration.dagster.jobs import build_job
-        from Medical_KG_rev.orchestration.dagster.launch import run_batch
+        """Executes a batch, which this process has leased, as one Dagster run in this process."""
+        from Medical_KG_rev.orchestration.dagster.launch import given_back, run_batch
 
-        pipeline = self.pipeline(batch.pipeline_name, batch.pipeline_version)
+        with given_back(batch, self):
+            pipeline = self.pipeline(batch.pipeline_name, batch.pipeline_version)
+            job, instance = self._job(pipeline), self.dagster
+        run_batch(job, batch, pipeline.stages[0].name, self, instance)
+
+    def _job(self, pipeline: Pipeline) -> JobDefinition:
+        from Medical_KG_rev.orchestration.dagster.jobs import build_job
+
         if pipeline.version not in self._jobs:
-            self._jobs[pipeline.version] = build_job(self.topologies.load(batch.pipeline_name, batch.pipeline_version))
-        run_batch(self._jobs[pipeline.version], batch, pipeline.stages[0].name, self, self.dagster)
+            self._jobs[pipeline.version] = build_job(self.topologies.load(pipeline.name, pipeline.version))
+        return self._jobs[pipeline.version]
 
     def close(self) -> None:
         """Closes what was opened; the worker's token goes last but the ledger."""
         opened = self.__dict__
         if "dagster" in opened:
             opened.pop("dagster").dispose()
-        for name in ("adapters", "backend", "registration", "event_sink", "ledger"):
-            if name in opened:
-                opened.pop(name).close()
+        for name in ("adapters", "backend", "registration", "lineage", "event_sink", "ledger"):
+            part = opened.pop(name, None)
+            if part is not None:
+                part.close()
 
     def _pin_callers(self) -> CallerFor:
         """What makes the callers of a batch that begins now, under the policies of now."""
@@ -431,6 +472,19 @@ class PlatformParts:
 
     def _note_wait(self, stage: str, seconds: float) -> None:
         self.metrics.rate_limit_waited(stage, seconds)
+
+    def _note_embedding(self, sample: EmbeddingSample) -> None:
+        gpu = sample.gpu
+        if gpu is not None:
+            self.metrics.gpu(gpu.memory_used_bytes, gpu.utilisation, probe="endpoint")
+        logger.info(
+            "embedded %d texts (%d tokens) with %s in %.3f s%s",
+            sample.texts,
+            sample.tokens,
+            sample.model,
+            sample.seconds,
+            f"; GPU memory used {gpu.memory_used_bytes}, utilisation {gpu.utilisation}" if gpu else "",
+        )
 
     def _check_formats(self) -> None:
         from Medical_KG_rev import __version__
@@ -473,19 +527,6 @@ class PlatformParts:
         return GraphWriter(self.graph)
 
 
-def _log_embedding(sample: EmbeddingSample) -> None:
-    gpu = sample.gpu
-    logger.info(
-        "embedded %d texts (%d tokens) with %s in %.3f s; GPU memory used %s, utilisation %s",
-        sample.texts,
-        sample.tokens,
-        sample.model,
-        sample.seconds,
-        gpu.memory_used_bytes if gpu else None,
-        gpu.utilisation if gpu else None,
-    )
-
-
 def settings_from(overrides: Mapping[str, Any]) -> Settings:
     """Settings from the environment, with those of ``overrides`` that are given.
 
@@ -495,10 +536,16 @@ def settings_from(overrides: Mapping[str, Any]) -> Settings:
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
-        faults = [
-            f"MK_{'__'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']} (got {fault.get('input')!r})"
-            for fault in error.errors(include_url=False)
-        ]
+        faults = [_fault_text(fault) for fault in error.errors(include_url=False)]
         raise ConfigurationError(
             f"The settings are not valid. {'; '.join(faults)}.", remedy="docs/reference/configuration.md lists them all."
         ) from error
+
+
+def _fault_text(fault: ErrorDetails) -> str:
+    """One fault. What a secret holds, or all settings together, is not repeated."""
+    if not fault["loc"]:
+        return fault["msg"].removeprefix("Value error, ")
+    name = "__".join(str(part) for part in fault["loc"]).upper()
+    shown = "" if SECRET_NAME.search(name) else f" (got {fault.get('input')!r})"
+    return f"MK_{name}: {fault['msg']}{shown}"

@@ -28,7 +28,7 @@ RULED = {
 
 
 def report_everything(metrics: Metrics) -> None:
-    metrics.job_finished("auto", "completed", 12.0, gate_wait_seconds=3.0)
+    metrics.job_finished("auto", "completed", 12.0)
     metrics.job_active("auto", 2)
     metrics.stage_observed("chunk", "completed", 0.02, 500)
     metrics.retried("embed", "rate_limited")

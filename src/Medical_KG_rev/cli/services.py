@@ -115,7 +115,7 @@ def _servers(output: Output, names: Iterable[str]) -> list[Server]:
     from Medical_KG_rev.services import CATALOGUE, find_server
     from Medical_KG_rev.settings import Settings
 
-    data_dir = (output.data_dir or Settings().data_dir).absolute()
+    data_dir = (output.data_dir or Settings(profile="embedded").data_dir).absolute()
     wanted = {name: find_server(name, data_dir) for name in names or CATALOGUE}
     return [wanted[name] for name in CATALOGUE if name in wanted]
 

@@ -84,14 +84,6 @@ JOB_DURATION = Metric(
     (_PIPELINE, Label("status", ("completed", "failed", "cancelled", "dead"))),
     WAITING_BUCKETS,
 )
-JOB_GATE_WAIT = Metric(
-    "dagster_job_gate_wait_seconds",
-    Kind.HISTOGRAM,
-    "Time that an ended job spent waiting at gates.",
-    "orchestration.stages.journal",
-    (_PIPELINE,),
-    WAITING_BUCKETS,
-)
 JOB_ACTIVE = Metric(
     "dagster_job_active",
     Kind.GAUGE,
@@ -200,7 +192,6 @@ OUTBOX_LAG = Metric(
 
 CATALOGUE: tuple[Metric, ...] = (
     JOB_DURATION,
-    JOB_GATE_WAIT,
     JOB_ACTIVE,
     STAGE_DURATION,
     RETRY_ATTEMPTS,

@@ -54,11 +54,9 @@ class Metrics:
 
     # --- jobs and stages ---------------------------------------------------------------------------------------------
 
-    def job_finished(self, pipeline: str, status: str, seconds: float, gate_wait_seconds: float | None = None) -> None:
-        """A job ended after so many seconds from its submission, those at a gate not counted."""
+    def job_finished(self, pipeline: str, status: str, seconds: float) -> None:
+        """A job ended after so many seconds from its submission."""
         self._observe(catalogue.JOB_DURATION, (pipeline, status), seconds)
-        if gate_wait_seconds is not None:
-            self._observe(catalogue.JOB_GATE_WAIT, (pipeline,), gate_wait_seconds)
 
     def job_active(self, pipeline: str, delta: int) -> None:
         """So many jobs more (or fewer) are being run."""

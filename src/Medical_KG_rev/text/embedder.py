@@ -51,6 +51,18 @@ class HaystackEmbedder:
         self._record = record
         self._clock = clock
         self.fingerprint = backend.fingerprint
+        self.gpu_sample: GpuSample | None = None
+        """What the probe said after the last call; None without a GPU."""
+
+    @property
+    def model(self) -> tuple[str, str]:
+        """Name and version of the model."""
+        return self._backend.name, self._backend.fingerprint
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether the last call ran on a GPU that the probe could see."""
+        return self.gpu_sample is not None
 
     def execute(self, ctx: StageContext, chunks: list[Chunk]) -> EmbeddingBatch:  # noqa: ARG002 - the stage's signature
         """One row a chunk, in the order given."""
@@ -70,6 +82,6 @@ class HaystackEmbedder:
         return {"documents": [replace(document, embedding=row) for document, row in zip(documents, rows, strict=True)]}
 
     def _tell(self, texts: int, tokens: int, seconds: float) -> None:
+        self.gpu_sample = self._gpu.sample() if self._gpu is not None else None
         if self._record is not None:
-            sample = self._gpu.sample() if self._gpu is not None else None
-            self._record(EmbeddingSample(self._backend.name, texts, tokens, seconds, sample))
+            self._record(EmbeddingSample(self._backend.name, texts, tokens, seconds, self.gpu_sample))
