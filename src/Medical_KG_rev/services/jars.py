@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from Medical_KG_rev.errors import ServiceStartError
+from Medical_KG_rev.services.recipe import Place
 
-__all__ = ["class_path"]
+__all__ = ["class_path", "java_command"]
 
 _TIMEOUT_SECONDS = 60
 
@@ -38,3 +39,9 @@ def class_path(coordinates: Sequence[str], cache: Path, service: str) -> str:
                 service=service,
             ) from error
     return ":".join(str(jar) for jar in jars)
+
+
+def java_command(program: str, options: Sequence[str], archives: str, place: Place, main: Sequence[str]) -> list[str]:
+    """A Java program with little memory overhead, which leaves its temporary files in the server's own folder."""
+    own = ("-XX:+UseSerialGC", "-XX:-UsePerfData", f"-Djava.io.tmpdir={place.scratch}")
+    return [program, *options, *own, "-cp", archives, *main]

@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 
 from Medical_KG_rev.errors import ServiceStartError
-from Medical_KG_rev.services.jars import class_path
+from Medical_KG_rev.services.jars import class_path, java_command
 from Medical_KG_rev.services.process import run_once
 from Medical_KG_rev.services.programs import java, require_module
 from Medical_KG_rev.services.recipe import Place
@@ -16,8 +16,7 @@ from Medical_KG_rev.services.recipe import Place
 __all__ = ["Kafka"]
 
 COORDINATES = ("org.apache.kafka:kafka_2.13:4.1.2", "org.slf4j:slf4j-simple:1.7.36")
-_MEMORY = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-_QUIET = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+_OPTIONS = ("-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
 _ASK_SECONDS = 1.0
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -81,13 +80,16 @@ class Kafka:
     def furnish(self, place: Place) -> None:
         """Nothing: topics are made by those who write to them."""
 
+    def tidy(self, place: Place) -> None:
+        """Nothing: all that it writes is in its folder."""
+
     def environment(self, place: Place) -> dict[str, str]:
         return {"MK_EVENTS__BOOTSTRAP_SERVERS": place.address("broker")}
 
 
 def _java(place: Place, main: str, *arguments: str) -> list[str]:
     archives = class_path(COORDINATES, place.cache, "kafka")
-    return [java("kafka"), *_MEMORY, _QUIET, "-cp", archives, main, *arguments]
+    return java_command(java("kafka"), _OPTIONS, archives, place, (main, *arguments))
 
 
 def _write_properties(place: Place) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from Medical_KG_rev.services.jars import class_path
+from Medical_KG_rev.services.jars import class_path, java_command
 from Medical_KG_rev.services.programs import java
 from Medical_KG_rev.services.recipe import HOST, Place
 
@@ -13,7 +13,7 @@ __all__ = ["Neo4j"]
 
 # The second brings the storage engine.
 COORDINATES = ("org.neo4j.app:neo4j-server:5.26.0", "org.neo4j:neo4j:5.26.0")
-_MEMORY = ("-Xms256m", "-Xmx768m", "-XX:+UseSerialGC")
+_MEMORY = ("-Xms256m", "-Xmx768m")
 _OPENED = tuple(
     f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io", "sun.nio.ch", "java.util.concurrent")
 )
@@ -63,7 +63,8 @@ class Neo4j:
         )
         archives = class_path(COORDINATES, place.cache, self.name)
         folders = [f"--home-dir={place.folder}", f"--config-dir={configuration}"]
-        return [java(self.name), *_MEMORY, *_OPENED, "-cp", archives, "org.neo4j.server.CommunityEntryPoint", *folders]
+        main = ("org.neo4j.server.CommunityEntryPoint", *folders)
+        return java_command(java(self.name), (*_MEMORY, *_OPENED), archives, place, main)
 
     def is_ready(self, place: Place) -> bool:
         import httpx
@@ -77,6 +78,9 @@ class Neo4j:
 
     def furnish(self, place: Place) -> None:
         """Nothing: constraints are made by those who write to it."""
+
+    def tidy(self, place: Place) -> None:
+        """Nothing: all that it writes is in its folder."""
 
     def environment(self, place: Place) -> dict[str, str]:
         return {"MK_NEO4J__URL": f"bolt://{place.address('bolt')}"}

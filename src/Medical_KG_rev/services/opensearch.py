@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from Medical_KG_rev.services.jars import class_path
+from Medical_KG_rev.services.jars import class_path, java_command
 from Medical_KG_rev.services.programs import java
 from Medical_KG_rev.services.recipe import Place
 
@@ -19,7 +19,7 @@ COORDINATES = (
     "org.apache.logging.log4j:log4j-core:2.25.4",
 )
 _MAIN = Path(__file__).with_name("OpenSearchNode.java")
-_MEMORY = ("-Xms512m", "-Xmx1g", "-XX:+UseSerialGC")
+_MEMORY = ("-Xms512m", "-Xmx1g")
 _LOGGING = """\
 status = error
 appender.console.type = Console
@@ -54,7 +54,8 @@ class OpenSearch:
         logging.write_text(_LOGGING, encoding="utf-8")
         archives = f"{logging.parent}:{class_path(COORDINATES, place.cache, self.name)}"
         ports = [str(place.ports[name]) for name in self.port_names]
-        return [java(self.name, compiler=True), *_MEMORY, "-cp", archives, str(_MAIN), str(place.data), *ports]
+        main = (str(_MAIN), str(place.data), *ports)
+        return java_command(java(self.name, compiler=True), _MEMORY, archives, place, main)
 
     def is_ready(self, place: Place) -> bool:
         import httpx
@@ -68,6 +69,9 @@ class OpenSearch:
 
     def furnish(self, place: Place) -> None:
         """Nothing: indexes are made by those who write to them."""
+
+    def tidy(self, place: Place) -> None:
+        """Nothing: all that it writes is in its folder."""
 
     def environment(self, place: Place) -> dict[str, str]:
         return {"MK_OPENSEARCH__URL": f"http://{place.address('http')}"}

@@ -95,6 +95,9 @@ class Postgres:
         if not _run(place, "postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):  # noqa: S608 - a constant
             _run(place, "postgres", f"CREATE DATABASE {DATABASE}")
 
+    def tidy(self, place: Place) -> None:
+        """Nothing: all that it writes is in its folder."""
+
     def environment(self, place: Place) -> dict[str, str]:
         login = f"{USER}:{place.secrets['password']}"
         return {"MK_DATABASE__URL": f"postgresql+psycopg2://{login}@{place.address('sql')}/{DATABASE}"}

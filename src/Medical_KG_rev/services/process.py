@@ -140,8 +140,11 @@ def _wait(family: list[psutil.Process], timeout_seconds: float) -> list[psutil.P
 
 
 def _runs(process: psutil.Process) -> bool:
-    """A zombie, of which its parent has not yet taken notice, has ended."""
+    """A zombie, of which its parent has not yet taken notice, has ended; but not before its last thread.
+
+    A killed program of many threads is called a zombie while some of them still hold its ports and files.
+    """
     try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+        return bool(process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1))
     except psutil.NoSuchProcess:
         return False

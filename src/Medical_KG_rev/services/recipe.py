@@ -26,6 +26,11 @@ class Place:
         return self.folder / "data"
 
     @property
+    def scratch(self) -> Path:
+        """Where it may leave temporary files; emptied before each start."""
+        return self.folder / "tmp"
+
+    @property
     def log(self) -> Path:
         """Everything that the server writes to its standard output and standard error."""
         return self.folder / "server.log"
@@ -76,6 +81,9 @@ class Recipe(Protocol):
 
     def furnish(self, place: Place) -> None:
         """Makes the database, bucket or the like that clients expect, unless it is there."""
+
+    def tidy(self, place: Place) -> None:
+        """Removes what it leaves outside its folder. Called when it has ended."""
 
     def environment(self, place: Place) -> dict[str, str]:
         """Settings (``MK_…``) with which the system uses this server."""

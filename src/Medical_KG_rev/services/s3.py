@@ -17,6 +17,7 @@ BUCKET = "medkg"
 _ASK_SECONDS = 2
 _VOLUME_MEGABYTES = 64
 _VOLUMES = 40
+_SOCKETS = Path("/tmp")  # noqa: S108 - it puts them there whatever it is told
 
 
 class S3:
@@ -57,7 +58,7 @@ class S3:
             "filer.localSocket": "filer.sock",  # in the working folder: a long path would not do for a socket
             **ports,
         }
-        return [_program(), "server", *(f"-{name}={value}" for name, value in options.items())]
+        return [_program(), "-logtostderr=true", "server", *(f"-{name}={value}" for name, value in options.items())]
 
     def is_ready(self, place: Place) -> bool:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -73,6 +74,11 @@ class S3:
         with closing(_client(place)) as client:
             if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
                 client.create_bucket(Bucket=BUCKET)
+
+    def tidy(self, place: Place) -> None:
+        for port in place.ports.values():
+            for socket in _SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
+                socket.unlink(missing_ok=True)
 
     def environment(self, place: Place) -> dict[str, str]:
         return {

@@ -98,10 +98,11 @@ class Server:
         """
         with self._locked():
             state = self.state
-            if self._process(state) is None:
+            if self._process(state) is None or not self._becomes_ready(state, timeout_seconds):
                 self.recipe.fetch(self._cache)
                 state = self._spawn(self._prepared(state))
-            self._await_ready(state, timeout_seconds)
+                if not self._becomes_ready(state, timeout_seconds):
+                    raise self._failure("ended instead of starting")
             self.recipe.furnish(self._place(state))
             return state
 
@@ -113,9 +114,11 @@ class Server:
     def kill(self) -> bool:
         """Ends the server and its children as a crash would (SIGKILL); whether it ran. `start` brings it back."""
         with self._locked():
-            found = self._process(self.state)
+            state = self.state
+            found = self._process(state)
             if found is not None:
                 process.kill(found)
+                self.recipe.tidy(self._place(state))
             return found is not None
 
     def remove(self) -> None:
@@ -162,26 +165,31 @@ class Server:
 
     def _spawn(self, state: ServerState) -> ServerState:
         place = self._place(state)
+        shutil.rmtree(place.scratch, ignore_errors=True)
+        place.scratch.mkdir()
         pid = process.spawn(self.recipe.command(place), self.folder, place.log)
         started = datetime.now(UTC).isoformat(timespec="seconds")
         state = msgspec.structs.replace(state, pid=pid, create_time=process.create_time(pid), started_at=started)
         write_state(self.folder, state)
         return state
 
-    def _await_ready(self, state: ServerState, timeout_seconds: float) -> None:
+    def _becomes_ready(self, state: ServerState, timeout_seconds: float) -> bool:
+        """Waits until the server answers; False if it ends before it does."""
         deadline = self._monotonic() + timeout_seconds
         while not self.recipe.is_ready(self._place(state)):
             if self._process(state) is None:
-                raise self._failure("ended instead of starting")
+                return False
             if self._monotonic() > deadline:
                 self._end(state)
                 raise self._failure(f"did not answer within {timeout_seconds:.0f} s and was stopped")
             self._sleep(_POLL_SECONDS)
+        return True
 
     def _end(self, state: ServerState) -> bool:
         found = self._process(state)
         if found is not None:
             process.end(found, self.recipe.stop_signal, self.recipe.grace_seconds)
+            self.recipe.tidy(self._place(state))
         if state.pid is not None:
             write_state(self.folder, msgspec.structs.replace(state, pid=None))
         return found is not None
