@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, create_engine, func, select, text
 from sqlalchemy.pool import NullPool
 
 from Medical_KG_rev import __version__
-from Medical_KG_rev.errors import BackupError
+from Medical_KG_rev.errors import BackupError, UsageError
 from Medical_KG_rev.operations.databases import copy_sqlite, dump_postgres
 from Medical_KG_rev.operations.freezing import freeze, freeze_folder
 from Medical_KG_rev.operations.gc import is_artifact
@@ -68,7 +68,8 @@ def back_up(source: BackupSource, target: Path, *, now: Callable[[], float], pro
     """Makes a backup in ``target``, which must be empty or absent.
 
     Raises:
-        BackupError: the folder holds something, another backup runs, the ledger cannot be copied, or objects of it are missing.
+        UsageError: the folder holds something, or lies in the data folder.
+        BackupError: another backup runs, the ledger cannot be copied, or objects of it are missing.
         StorageFullError: as the object store raises it.
     """
     _require_room(source.data_dir, target)
@@ -198,9 +199,9 @@ def _manifest(source: BackupSource, ledger: _Ledger, files: list[BackedUpFile]) 
 
 def _require_room(data_dir: Path, target: Path) -> None:
     if target.resolve().is_relative_to(data_dir.resolve()):
-        raise BackupError(f"{target} lies in the data folder itself.", remedy="Choose a folder elsewhere.", path=str(target))
+        raise UsageError(f"{target} lies in the data folder itself.", remedy="Choose a folder elsewhere.", path=str(target))
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise BackupError(f"{target} is not an empty folder.", remedy="Choose a new one for each backup.", path=str(target))
+        raise UsageError(f"{target} is not an empty folder.", remedy="Choose a new one for each backup.", path=str(target))
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
 
-from Medical_KG_rev.errors import BackupError
+from Medical_KG_rev.errors import BackupError, UsageError
 from Medical_KG_rev.operations.backup import DAGSTER_DUMP, LEDGER_FILES, alone
 from Medical_KG_rev.operations.databases import restore_postgres
 from Medical_KG_rev.operations.manifest import Manifest, Progress, copy_verified, read_manifest
@@ -40,7 +40,8 @@ def restore(backup: Path, target: RestoreTarget, *, force: bool = False, progres
     Jobs that ran at the backup's moment belong to workers that are gone: the next ingest, or worker, takes them up.
 
     Raises:
-        BackupError: no backup, a damaged one, one for another kind of ledger, a target in use or not empty.
+        UsageError: one for another kind of ledger, or a target that is not empty.
+        BackupError: no backup, a damaged one, or a target in use.
         FormatVersionError: a newer release made it.
     """
     manifest = read_manifest(backup)
@@ -134,7 +135,7 @@ def _forget_workers_of(engine: Engine) -> None:
 def _require_kind(manifest: Manifest, target: RestoreTarget) -> None:
     kind = "sqlite" if target.ledger is None else target.ledger.dialect.name
     if manifest.ledger != kind:
-        raise BackupError(
+        raise UsageError(
             f"The backup's ledger is a {manifest.ledger} database; this profile's is {kind}.",
             remedy="Restore it in the profile that it was made in.",
             found=manifest.ledger,
@@ -150,7 +151,7 @@ def _require_empty(target: RestoreTarget) -> None:
     if next(target.store.keys(), None) is not None:
         held.append(OBJECTS)
     if held:
-        raise BackupError(
+        raise UsageError(
             f"{target.data_dir} is not empty: it holds {', '.join(held)}.",
             remedy="Restore into a new folder (--data-dir), or replace what is there with --force.",
             path=str(target.data_dir),
