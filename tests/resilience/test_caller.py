@@ -22,7 +22,14 @@ from Medical_KG_rev.errors import (
     RetriesExhaustedError,
 )
 from Medical_KG_rev.models import Caller
-from Medical_KG_rev.orchestration.resilience import PolicyRunner, ResilientCaller, backoff_seconds
+from Medical_KG_rev.orchestration.resilience import (
+    InProcessState,
+    PolicyRunner,
+    ReloadingCaller,
+    ResilientCaller,
+    backoff_seconds,
+    reason_of,
+)
 from Medical_KG_rev.orchestration.topology import ResiliencePolicyConfig
 
 pytestmark = pytest.mark.unit
@@ -67,7 +74,7 @@ def policy(**changes: Any) -> ResiliencePolicyConfig:
 
 
 def caller(config: ResiliencePolicyConfig, time: Time, **changes: Any) -> ResilientCaller:
-    return ResilientCaller(config, name="api", **{"sleep": time.sleep, "random": lambda: 0.0, "clock": time.clock, **changes})
+    return ResilientCaller(config, **{"name": "api", "sleep": time.sleep, "random": lambda: 0.0, "clock": time.clock, **changes})
 
 
 def lost() -> RemoteUnavailableError:
@@ -297,3 +304,109 @@ def test_subjects_of_the_last_error_survive() -> None:
     with pytest.raises(MedicalKGError) as caught:
         caller(policy(max_attempts=2), time).call(fail)
     assert (caught.value.source, caught.value.attempts, caught.value.retry_after_seconds) == ("openalex", 2, 5000)
+
+
+def test_o8_a_missing_gpu_has_its_code_as_the_reason() -> None:
+    assert reason_of(GpuNotAvailableError("no GPU")) == "gpu_unavailable"
+    assert reason_of(lost()) == "remote_unavailable"
+    assert reason_of(KeyError("x")) == "KeyError"
+
+
+def test_b2_an_embed_call_that_times_out_and_then_succeeds_tells_one_retry() -> None:
+    release = threading.Event()
+    calls, told = itertools.count(), []
+    gpu_bound = policy(max_attempts=2, backoff_strategy="none", timeout_seconds=1.0)
+    runner = PolicyRunner(gpu_bound, "embed", on_retry=lambda n, wait, error: told.append((n, wait, reason_of(error))))
+    assert runner.call(lambda: release.wait(30) if next(calls) == 0 else "vectors") == "vectors"
+    assert (runner.retries, runner.abandoned) == (1, 1)
+    assert told == [(1, 0.0, "stage_timeout")]
+    runner.close()
+    release.set()
+
+
+def test_waits_for_the_limiter_are_told_and_apart_from_those_of_retries() -> None:
+    time, waits, retries = Time(), [], []
+    polite = caller(
+        policy(rate_limit={"per_second": 0.5}),
+        time,
+        on_wait=waits.append,
+        on_retry=lambda n, wait, error: retries.append(wait),
+    )
+    assert polite.call(Flaky()) == "answer"
+    assert polite.call(Flaky(lost())) == "answer"
+    assert waits == [pytest.approx(2.0), pytest.approx(1.0)]
+    assert retries == [1.0]
+
+
+def test_a_breaker_outlives_the_runners_that_use_it() -> None:
+    """A runner lives for one stage of one batch; five failures over many batches are five in a row."""
+    time, states = Time(), []
+    state = InProcessState(clock=time.clock, sleep=time.sleep, on_state=lambda *change: states.append(change))
+    breaking = policy(max_attempts=1, circuit_breaker={"failure_threshold": 5, "reset_seconds": 60.0})
+
+    def run(function: Any, name: str | None = None) -> None:
+        runner = PolicyRunner(breaking, "embed", name=name, state=state, sleep=time.sleep)
+        try:
+            runner.call(function)
+        finally:
+            runner.close()
+
+    for _ in range(5):
+        with pytest.raises(RemoteUnavailableError):
+            run(Flaky(forever=lost()))
+    with pytest.raises(CircuitOpenError):
+        run(Flaky())
+    run(Flaky(), name="another")
+    assert states == [("embed", "open")]
+
+
+def test_a_limit_is_shared_by_the_callers_of_one_name() -> None:
+    time = Time()
+    state = InProcessState(clock=time.clock, sleep=time.sleep)
+    limited = policy(rate_limit={"per_second": 2.0})
+    for name, total in (("openalex", 0.0), ("openalex", 0.5), ("pubmed", 0.5), ("openalex", 1.0)):
+        caller(limited, time, name=name, state=state).call(Flaky())
+        assert time.now - 100 == pytest.approx(total)
+
+
+def test_a_reloaded_policy_starts_with_a_state_of_its_own() -> None:
+    state = InProcessState()
+    old, new = (policy(circuit_breaker={"failure_threshold": n, "reset_seconds": 60.0}).circuit_breaker for n in (5, 6))
+    assert old is not None
+    assert new is not None
+    first = state.breaker("embed", old, call_seconds=1.0)
+    assert state.breaker("embed", old, call_seconds=1.0) is first
+    assert state.breaker("embed", new, call_seconds=1.0) is not first
+
+
+def test_a_caller_that_lives_on_follows_its_policy() -> None:
+    time, made = Time(), []
+    current = {"policy": policy(max_attempts=2)}
+
+    def make(config: ResiliencePolicyConfig) -> ResilientCaller:
+        made.append(config)
+        return caller(config, time)
+
+    living = ReloadingCaller(lambda: current["policy"], make)
+    for attempts in (2, 2, 5):
+        current["policy"] = policy(max_attempts=attempts)
+        request = Flaky(forever=lost())
+        with pytest.raises(RetriesExhaustedError):
+            living.call(request)
+        assert request.calls == attempts
+    assert [config.max_attempts for config in made] == [2, 5]
+    assert living.abandoned == 0
+    living.close()
+
+
+def test_requests_that_hang_are_counted_beyond_a_change_of_policy() -> None:
+    release = threading.Event()
+    current = {"policy": policy(max_attempts=1, timeout_seconds=1.0)}
+    living = ReloadingCaller(lambda: current["policy"], lambda config: ResilientCaller(config, sleep=lambda _: None))
+    with pytest.raises(RetriesExhaustedError):
+        living.call(lambda: release.wait(30))
+    current["policy"] = policy(max_attempts=2)
+    assert living.call(lambda: 7) == 7
+    assert living.abandoned == 1
+    release.set()
+    living.close()

@@ -68,6 +68,24 @@ def test_a_timed_out_thread_is_replaced_and_ends_after_its_call() -> None:
     wait_until_none("d-late")
 
 
+def test_what_still_runs_after_its_time_is_counted_until_it_ends() -> None:
+    """So that a worker knows when its process holds calls that nothing but the process's end can stop."""
+    deadline = Deadline(0.05, name="d-counted")
+    releases = [threading.Event() for _ in range(3)]
+    for release in releases:
+        with pytest.raises(TimeoutError):
+            deadline.run(lambda release=release: release.wait(30))
+    assert deadline.run(lambda: "next") == "next"
+    deadline.close()
+    assert deadline.abandoned == 3
+    for left, release in zip((2, 1, 0), releases, strict=True):
+        release.set()
+        end = time.monotonic() + 10
+        while deadline.abandoned > left and time.monotonic() < end:
+            time.sleep(0.01)
+        assert deadline.abandoned == left
+
+
 def test_many_threads_at_once_get_their_own_answers() -> None:
     deadline = Deadline(30, name="d-many")
     wrong: list[int] = []

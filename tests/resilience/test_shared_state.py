@@ -12,7 +12,9 @@ from typing import Any
 
 import pybreaker
 import pytest
-from sqlalchemy import Engine, create_engine, select, text, update
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, create_engine, delete, select, text, update
 from sqlalchemy.pool import NullPool
 
 from Medical_KG_rev.errors import (
@@ -146,9 +148,8 @@ def test_one_probe_over_all_processes_closes_it_for_all(shared: Breaker, start_p
 def test_failures_since_another_process_closed_it_are_not_forgotten(shared: Breaker, start_process: START) -> None:
     """A process that notices late that the breaker is closed again must not start the count anew."""
     other = start_process()
-    assert other.ask("attempt", name="api", config=FIVE, outcome="fail") == "failed"
     shared.fail(4)
-    assert other.ask("attempt", name="api", config=FIVE, outcome="ok") == "refused"  # it has seen the breaker open
+    assert other.ask("attempt", name="api", config=FIVE, outcome="fail") == "failed"  # it has opened the breaker
     shared.pass_time(61)
     assert shared.attempt() == "done"
     shared.fail(3)
@@ -273,6 +274,50 @@ def test_a_caller_counts_its_attempts_in_the_database(shared_engine: Engine) -> 
     with pytest.raises(CircuitOpenError):
         ResilientCaller(policy, name="api", state=state, sleep=lambda _: None).call(fail)
     assert len(calls) == 5
+    state.close()
+
+
+OUTCOMES = {"ok": None, "transient": RemoteTimeoutError("slow"), "terminal": RequestRejectedError("400")}
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(sorted(OUTCOMES)), st.sampled_from([0, 25, 61])), max_size=16))
+def test_refuses_exactly_while_open(shared: Breaker, steps: list[tuple[str, int]]) -> None:
+    with shared.engine.begin() as connection:
+        connection.execute(delete(breaker_states))
+    now, failures, opened_at = 0, 0, None
+    for outcome, pause in steps:
+        now += pause
+        shared.pass_time(pause)
+        refused = shared.attempt(OUTCOMES[outcome]) == "refused"
+        assert refused == (opened_at is not None and now < opened_at + 60)
+        if refused or outcome == "terminal":
+            continue
+        if outcome == "ok":
+            failures, opened_at = 0, None
+        else:
+            failures += 1
+            if opened_at is not None or failures >= 5:
+                opened_at = now
+
+
+def test_connections_that_the_server_ended_cost_an_attempt_and_no_call(shared_engine: Engine) -> None:
+    """As after a restart of PostgreSQL: the pool is full of dead connections."""
+    policy = ResiliencePolicyConfig.model_validate(
+        {"max_attempts": 2, "backoff_strategy": "none", "timeout_seconds": 5.0, "circuit_breaker": FIVE}
+    )
+    state = SharedState(shared_engine)
+    caller = ResilientCaller(policy, name="api", state=state, sleep=lambda _: None)
+    assert caller.call(lambda: 1) == 1
+    admin = create_engine(shared_engine.url, poolclass=NullPool)
+    with admin.connect() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    assert caller.call(lambda: 2) == 2
     state.close()
 
 

@@ -31,7 +31,7 @@ class PolicySnapshot:
     @classmethod
     def of(cls, document: YamlDocument) -> PolicySnapshot:
         """The policies of a document. Raises DagsterPipelineConfigError."""
-        policies = validated(ResiliencePolicies, document).policies
+        policies = validated(ResiliencePolicies, document, check="medkg policies list").policies
         content = {name: policy.model_dump(mode="json", exclude_defaults=True) for name, policy in policies.items()}
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:PIN_DIGITS]
         return cls(document.path, digest, policies, document.text)

@@ -101,8 +101,8 @@ def _hint(item: Any) -> str:
     return " (put it in quotes)" if is_number_for_text else ""
 
 
-def validated(model: type[M], document: YamlDocument) -> M:
-    """A document's values as a model.
+def validated(model: type[M], document: YamlDocument, *, check: str = "medkg pipelines validate FILE") -> M:
+    """A document's values as a model. ``check`` is the command that checks such a file.
 
     Raises:
         DagsterPipelineConfigError: with file, line, field and the valid values.
@@ -110,7 +110,7 @@ def validated(model: type[M], document: YamlDocument) -> M:
     try:
         return model.model_validate(document.value)
     except ValidationError as error:
-        raise config_error(document, problems_of(error, model)) from error
+        raise config_error(document, problems_of(error, model), check=check) from error
 
 
 def unknown_name(path: Path, what: str, name: str, valid: tuple[str, ...]) -> DagsterPipelineConfigError:
@@ -118,7 +118,9 @@ def unknown_name(path: Path, what: str, name: str, valid: tuple[str, ...]) -> Da
     return file_error(path, f"there is no {what} '{name}'", remedy=f"There are: {', '.join(valid) or 'none'}.", valid=valid)
 
 
-def config_error(document: YamlDocument, problems: Iterable[Problem]) -> DagsterPipelineConfigError:
+def config_error(
+    document: YamlDocument, problems: Iterable[Problem], *, check: str = "medkg pipelines validate FILE"
+) -> DagsterPipelineConfigError:
     """The error for a file: every problem on a line of its own, the first one as the error's subject."""
     found = list(problems)
     lines = [_line(document, problem) for problem in found[:SHOWN_PROBLEMS]]
@@ -127,7 +129,7 @@ def config_error(document: YamlDocument, problems: Iterable[Problem]) -> Dagster
     first = found[0]
     return DagsterPipelineConfigError(
         "\n".join(lines),
-        remedy="Correct the file; `medkg pipelines validate FILE` checks it.",
+        remedy=f"Correct the file; `{check}` checks it.",
         file=str(document.path),
         line=document.line_of(first.location),
         field=first.field,
