@@ -19,7 +19,7 @@ export PYTHONUTF8 := 1
 export NO_MKDOCS_2_WARNING := 1
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help setup models check generate test test-all bench docs demo wheel lock clean
+.PHONY: help setup models check generate test test-services test-all bench docs demo wheel lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -44,6 +44,9 @@ test: setup ## every test that needs no outside server, with coverage
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not service and not bench" --cov --cov-report=term $(TESTS)
 	@printf 'Coverage of orchestration: '; $(BIN)/coverage report --include='*/orchestration/*' --format=total --fail-under=90
+
+test-services: setup ## the tests that need PostgreSQL, Kafka and S3: those are started on loopback; one that is missing is an error
+	MK_REQUIRE_SERVICES=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "service and not bench" $(TESTS)
 
 test-all: setup ## everything, long parts included
 	rm -f .coverage .coverage.*

@@ -20,7 +20,7 @@ pytest_plugins = [
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 # Read before the environment is emptied: where the models lie that set-up has brought, and where the real data is.
-MODELS_DIR = Settings().model_root.resolve()
+MODELS_DIR = Settings(profile="embedded").model_root.resolve()
 TEST_DATA = Path(os.environ.get("MK_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
 
 # Shared runners are slow and uneven, so no example fails for its time. Reproducible: the same examples in every run.

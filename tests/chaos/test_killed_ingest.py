@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from event_story import faults
 from shipped_medkg import Medkg, worker_of
 
 pytestmark = pytest.mark.chaos
@@ -65,9 +67,20 @@ def wait_for_end(process: int) -> None:
     raise AssertionError(f"worker {process} outlived its parent")
 
 
-def test_an_ingest_killed_again_and_again_ends_as_if_it_never_was(medkg: Medkg, tmp_path: Path, records: Path) -> None:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.service)])
+def killing(request: pytest.FixtureRequest, medkg: Medkg) -> Medkg:
+    """The command that is killed, with its ledger in either database."""
+    settings = {"MK_BATCH__SIZE": "40", "MK_QUEUE__LEASE_SECONDS": "10"}
+    if request.param == "postgres":
+        settings["MK_DATABASE__URL"] = request.getfixturevalue("postgres_database")
+    return medkg.on(medkg.data_dir, **settings)
+
+
+def test_an_ingest_killed_again_and_again_ends_as_if_it_never_was(
+    killing: Medkg, medkg: Medkg, tmp_path: Path, records: Path
+) -> None:
+    """Nothing lost, nothing done twice, nothing half visible, and the events tell all of it."""
     chance = random.Random(SEED)
-    killing = medkg.on(medkg.data_dir, MK_BATCH__SIZE="40")
     kills = [
         kill(killing, records, chance.uniform(0.8, LATEST_SECONDS), chance.choice(["both", "command", "worker"]))
         for _ in range(ROUNDS)
@@ -83,6 +96,9 @@ def test_an_ingest_killed_again_and_again_ends_as_if_it_never_was(medkg: Medkg, 
         "GROUP BY 1, 2 HAVING count(*) > 1"
     )
     assert repeated == [], "a stage whose artifact existed was done again"
+
+    lines = killing("events", "tail", "--json").expect(0).out.splitlines()
+    assert faults(json.loads(line) for line in lines) == []
 
     clean = medkg.on(tmp_path / "clean", MK_BATCH__SIZE="40")
     clean("ingest", "local", records, "--quiet").expect(0)

@@ -1,0 +1,101 @@
+"""The profile `services` on real PostgreSQL, Kafka and S3 gives what `embedded` gives, and its events reach any consumer."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from event_story import distinct, faults
+from shipped_medkg import Medkg
+
+pytestmark = [pytest.mark.service, pytest.mark.e2e]
+
+STAGES = 8
+
+
+@pytest.fixture
+def services(
+    tmp_path: Path,
+    static_models: Path,
+    postgres_database: str,
+    kafka_server: Any,
+    kafka_topic: str,
+    s3_server: Any,
+    s3_bucket: str,
+) -> Medkg:
+    """The command with real servers and an empty database, topic and bucket."""
+    return Medkg(
+        tmp_path / "services",
+        static_models,
+        {
+            **s3_server.environment,
+            "MK_PROFILE": "services",
+            "MK_DATABASE__URL": postgres_database,
+            "MK_EVENTS__BOOTSTRAP_SERVERS": kafka_server.address,
+            "MK_EVENTS__TOPIC": kafka_topic,
+            "MK_OBJECT_STORE__BUCKET": s3_bucket,
+        },
+    )
+
+
+def consume(servers: str, topic: str, count: int) -> list[dict[str, Any]]:
+    """What a client outside this project reads: headers in Kafka's binary content mode, JSON as the value."""
+    from confluent_kafka import Consumer
+
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": topic, "auto.offset.reset": "earliest"})
+    consumer.subscribe([topic])
+    events: list[dict[str, Any]] = []
+    deadline = time.monotonic() + 60
+    try:
+        while len(events) < count and time.monotonic() < deadline:
+            message = consumer.poll(1.0)
+            if message is None or message.error():
+                continue
+            headers = {name: value.decode() for name, value in message.headers()}
+            attributes = {name.removeprefix("ce_"): value for name, value in headers.items() if name.startswith("ce_")}
+            events.append({**attributes, "key": message.key().decode(), "data": json.loads(message.value())})
+    finally:
+        consumer.close()
+    return events
+
+
+def test_services_give_the_same_documents_as_embedded(
+    services: Medkg, medkg: Medkg, samples: Path, kafka_server: Any, kafka_topic: str
+) -> None:
+    there = services("ingest", "local", samples, "--json").expect(0).json
+    here = medkg("ingest", "local", samples, "--json").expect(0).json
+    counts = [
+        {d["doc_id"]: (d["status"], d["chunks"], d["entities"], d["claims"]) for d in result["documents"]}
+        for result in (there, here)
+    ]
+    assert counts[0] == counts[1]
+    assert len(counts[0]) > 20
+    for doc_id in sorted(counts[0])[::4]:
+        shown, expected = (command("show", doc_id, "--json").expect(0).json for command in (services, medkg))
+        assert (shown["text"], shown["chunks"]) == (expected["text"], expected["chunks"])
+    stats = [command("graph", "stats", "--json").expect(0).json for command in (services, medkg)]
+    for each in stats:
+        each.pop("size_bytes", None)
+    assert stats[0] == stats[1]
+
+    documents = len(counts[0])
+    expected_events = documents * (STAGES * 2 + 2)
+    events = consume(kafka_server.address, kafka_topic, expected_events + 3)
+    kinds = Counter(event["type"].split(".")[2] + "." + event["type"].split(".")[3] for event in distinct(events))
+    assert kinds["stage.started"] == kinds["stage.completed"] == documents * STAGES
+    assert kinds["job.queued"] == kinds["job.completed"] == documents
+    assert kinds["batch.created"] == kinds["batch.leased"] == kinds["batch.completed"] == 1
+    assert {event["key"] for event in events} == {event["jobid"] for event in events}, "the key orders the events of a job"
+    assert faults(events) == []
+
+
+def test_the_same_events_come_from_the_shipped_tail(services: Medkg, samples: Path) -> None:
+    services("ingest", "local", samples / "clinicaltrials", "--quiet").expect(0)
+    lines = services("events", "tail", "--json", "--type", "stage").expect(0).out.splitlines()
+    events = [json.loads(line) for line in lines]
+    assert events
+    assert faults(events) == []
