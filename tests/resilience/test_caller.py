@@ -25,7 +25,6 @@ from Medical_KG_rev.models import Caller
 from Medical_KG_rev.orchestration.resilience import (
     InProcessState,
     PolicyRunner,
-    ReloadingCaller,
     ResilientCaller,
     backoff_seconds,
     reason_of,
@@ -334,7 +333,7 @@ def test_waits_for_the_limiter_are_told_and_apart_from_those_of_retries() -> Non
     )
     assert polite.call(Flaky()) == "answer"
     assert polite.call(Flaky(lost())) == "answer"
-    assert waits == [pytest.approx(2.0), pytest.approx(1.0)]
+    assert waits == [0.0, pytest.approx(2.0), pytest.approx(1.0)]
     assert retries == [1.0]
 
 
@@ -377,36 +376,3 @@ def test_a_reloaded_policy_starts_with_a_state_of_its_own() -> None:
     first = state.breaker("embed", old, call_seconds=1.0)
     assert state.breaker("embed", old, call_seconds=1.0) is first
     assert state.breaker("embed", new, call_seconds=1.0) is not first
-
-
-def test_a_caller_that_lives_on_follows_its_policy() -> None:
-    time, made = Time(), []
-    current = {"policy": policy(max_attempts=2)}
-
-    def make(config: ResiliencePolicyConfig) -> ResilientCaller:
-        made.append(config)
-        return caller(config, time)
-
-    living = ReloadingCaller(lambda: current["policy"], make)
-    for attempts in (2, 2, 5):
-        current["policy"] = policy(max_attempts=attempts)
-        request = Flaky(forever=lost())
-        with pytest.raises(RetriesExhaustedError):
-            living.call(request)
-        assert request.calls == attempts
-    assert [config.max_attempts for config in made] == [2, 5]
-    assert living.abandoned == 0
-    living.close()
-
-
-def test_requests_that_hang_are_counted_beyond_a_change_of_policy() -> None:
-    release = threading.Event()
-    current = {"policy": policy(max_attempts=1, timeout_seconds=1.0)}
-    living = ReloadingCaller(lambda: current["policy"], lambda config: ResilientCaller(config, sleep=lambda _: None))
-    with pytest.raises(RetriesExhaustedError):
-        living.call(lambda: release.wait(30))
-    current["policy"] = policy(max_attempts=2)
-    assert living.call(lambda: 7) == 7
-    assert living.abandoned == 1
-    release.set()
-    living.close()

@@ -8,7 +8,6 @@ from Medical_KG_rev.orchestration.resilience.breaker_storage import BreakerSnaps
 from Medical_KG_rev.orchestration.resilience.caller import PolicyRunner, ResilientCaller
 from Medical_KG_rev.orchestration.resilience.deadline import Deadline
 from Medical_KG_rev.orchestration.resilience.limiter import Limiter, RateLimiter, async_limiter
-from Medical_KG_rev.orchestration.resilience.reloading import ReloadingCaller
 from Medical_KG_rev.orchestration.resilience.retry import OnRetry, OnWait, backoff_seconds, reason_of, retrying, wait_seconds
 from Medical_KG_rev.orchestration.resilience.state import InProcessState, ResilienceState
 
@@ -25,7 +24,6 @@ __all__ = [
     "OnWait",
     "PolicyRunner",
     "RateLimiter",
-    "ReloadingCaller",
     "ResilienceState",
     "ResilientCaller",
     "async_limiter",

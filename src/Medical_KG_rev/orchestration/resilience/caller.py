@@ -45,7 +45,7 @@ class _Attempt:
     def __call__(self, function: Callable[[], T]) -> T:
         if self._limiter is not None:
             waited = self._limiter.acquire()
-            if waited > 0 and self._on_wait is not None:
+            if self._on_wait is not None:
                 self._on_wait(waited)
         with self._breaker.guard() if self._breaker is not None else nullcontext():
             try:
@@ -79,7 +79,7 @@ class ResilientCaller:
         clock: seconds for limiter and breaker, where ``state`` is not given.
         state: where limiters and breakers live; this caller has its own unless given.
         on_retry: told before each wait for the next attempt.
-        on_wait: told the seconds of each wait for the limiter.
+        on_wait: told the seconds that each attempt waited for the limiter, 0 included.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ Clock = Callable[[], float]
 OnRetry = Callable[[int, float, BaseException], None]
 """Told before each wait: the attempt that failed (from 1), the wait in seconds, the error (:func:`reason_of` names it)."""
 OnWait = Callable[[float], None]
-"""Told how many seconds a call waited for its limiter."""
+"""Told how many seconds an attempt waited for its limiter, 0 included."""
 
 
 def reason_of(error: BaseException) -> str:
