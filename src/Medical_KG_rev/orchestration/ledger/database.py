@@ -5,16 +5,17 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from Medical_KG_rev.errors import ConfigurationError, FormatVersionError, LedgerUnavailableError
 from Medical_KG_rev.orchestration.ledger.faults import as_ledger_error, is_passing
+from Medical_KG_rev.orchestration.ledger.marks import CommitMarks
 
 HEAD = "0002"
 """The newest revision in ``migrations/versions``; a test holds it to Alembic's own answer."""
@@ -31,12 +32,13 @@ POOL_SIZE = 4
 """Connections that a process keeps: its batch, its heartbeat, its relay and one for commands."""
 
 T = TypeVar("T")
+W = TypeVar("W")
 
 
 class Database:
     """Runs transactions, again after a lost connection.
 
-    Each is a function that may be run twice, for the answer to a commit can be lost as well.
+    Each is a function that may be called twice; it takes effect once, also where the answer to its commit is lost.
 
     Args:
         engine: of a SQLite file or PostgreSQL.
@@ -54,6 +56,7 @@ class Database:
     ) -> None:
         self.engine = engine
         self.clock = clock
+        self._marks = CommitMarks(engine)
         self._retrying = Retrying(
             retry=retry_if_exception(is_passing),
             stop=stop_after_delay(patience_seconds),
@@ -73,7 +76,11 @@ class Database:
             LedgerUnavailableError: the database was away for longer than is waited for.
             LedgerAccessError: it refuses the login, or the right to write.
         """
-        return self._run(self._write_once, work)
+        return self._run(self._marks.transaction() if self.is_postgres else self._immediately, work)
+
+    def write_schema(self, work: Callable[[Connection], T]) -> T:
+        """As :meth:`write`, where the table of commit marks may not be there yet: ``work`` must bear to be repeated."""
+        return self._run(self._begin if self.is_postgres else self._immediately, work)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """The result of ``work`` on a connection that writes nothing. Raises like :meth:`write`."""
@@ -97,9 +104,7 @@ class Database:
     def alone(self, name: str) -> Iterator[None]:
         """The lock of that name, waited for."""
         if self.is_postgres:
-            with self.engine.begin() as connection:
-                connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(name))))
-                yield
+            yield from self._waited(name)
         else:
             with self._lock_path(name).open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -108,16 +113,17 @@ class Database:
     def close(self) -> None:
         self.engine.dispose()
 
-    def _run(self, once: Callable[[Callable[[Connection], T]], T], work: Callable[[Connection], T]) -> T:
+    def _run(self, once: Callable[[W], T], work: W) -> T:
         try:
             return self._retrying(once, work)
         except DBAPIError as error:
             raise as_ledger_error(error, self.engine.url) from error
 
-    def _write_once(self, work: Callable[[Connection], T]) -> T:
-        if self.is_postgres:
-            with self.engine.begin() as connection:
-                return work(connection)
+    def _begin(self, work: Callable[[Connection], T]) -> T:
+        with self.engine.begin() as connection:
+            return work(connection)
+
+    def _immediately(self, work: Callable[[Connection], T]) -> T:
         with self.engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             try:
@@ -133,16 +139,28 @@ class Database:
             return work(connection)
 
     def _advisory(self, name: str) -> Iterator[bool]:
-        with self.engine.connect() as connection:
-            key = func.hashtext(name)
-            held = bool(connection.execute(select(func.pg_try_advisory_lock(key))).scalar())
+        connection, held = self._run(self._lock, func.pg_try_advisory_lock(func.hashtext(name)))
+        try:
+            yield held is True
+        finally:
+            _unlock(connection, name if held else None)
+
+    def _waited(self, name: str) -> Iterator[None]:
+        connection, _ = self._run(self._lock, func.pg_advisory_lock(func.hashtext(name)))
+        try:
+            yield
+        finally:
+            _unlock(connection, name)
+
+    def _lock(self, lock: Any) -> tuple[Connection, Any]:
+        connection = self.engine.connect()
+        try:
+            held = connection.execute(select(lock)).scalar()
             connection.commit()
-            try:
-                yield held
-            finally:
-                if held and not connection.invalidated:
-                    connection.execute(select(func.pg_advisory_unlock(key)))
-                    connection.commit()
+        except BaseException:
+            connection.close()
+            raise
+        return connection, held
 
     def _file_lock(self, name: str) -> Iterator[bool]:
         with self._lock_path(name).open("w") as lock:
@@ -205,9 +223,19 @@ def revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
+def _unlock(connection: Connection, name: str | None) -> None:
+    with suppress(DBAPIError):  # a lost connection has lost its locks as well
+        if name is not None:
+            connection.execute(select(func.pg_advisory_unlock(func.hashtext(name))))
+            connection.commit()
+    connection.close()
+
+
 def _sqlite(path: Path) -> Engine:
+    path = path.absolute()  # its lock files stay beside it wherever the process goes
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:
@@ -221,10 +249,10 @@ def _sqlite(path: Path) -> Engine:
 def _postgres(url: str, pool_size: int) -> Engine:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError):  # a port that is no number; either may quote the address with its password
         raise ConfigurationError(
             "MK_DATABASE__URL is no database address.", remedy="Give postgresql+psycopg2://user:password@host:port/name."
-        ) from error
+        ) from None
     if parsed.get_backend_name() != "postgresql":
         raise ConfigurationError(
             f"MK_DATABASE__URL names a {parsed.get_backend_name()} database; the ledger lives in PostgreSQL.",
@@ -251,4 +279,4 @@ def _upgrade(database: Database) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
-    database.write(work)
+    database.write_schema(work)

@@ -21,6 +21,8 @@ from Medical_KG_rev.orchestration.ledger.states import JobStatus
 from Medical_KG_rev.orchestration.ledger.subjects import job_subject
 from Medical_KG_rev.orchestration.ledger.transitions import locked_jobs, move
 
+ENDED_BADLY = jobs.c.status.in_([JobStatus.FAILED, JobStatus.DEAD])
+"""What people may queue again: a job that a worker holds goes back only with its batch."""
 MAX_REPLAYS = 3
 """A letter that came back so often needs a cure, not another try."""
 
@@ -90,7 +92,8 @@ class DeadLetters:
         def work(connection: Connection) -> None:
             now = self._database.now(connection)
             self._close(connection, letter, "replayed", now)
-            move(connection, JobStatus.QUEUED, now, jobs.c.job_id == letter.job_id, **requeued())
+            if not move(connection, JobStatus.QUEUED, now, jobs.c.job_id == letter.job_id, ENDED_BADLY, **requeued()):
+                raise UsageError(f"Job {letter.job_id} is not failed any more.", remedy="`medkg jobs show` tells its state.")
             job = locked_jobs(connection, jobs.c.job_id == letter.job_id)[0]
             retried = self._events.job_retried(
                 job_subject(job), from_stage=letter.stage, reason="replay", occurrence=job.round, time=now
@@ -115,6 +118,11 @@ class DeadLetters:
 
         self._database.write(work)
         return self._job(letter.job_id)
+
+    def retried(self, connection: Connection, job_id: str, now: float) -> None:
+        """Part of the transaction in which a job is retried by hand: its letter waits no longer for an answer."""
+        mine = (dead_letters.c.job_id == job_id) & (dead_letters.c.state == "open")
+        connection.execute(update(dead_letters).where(mine).values(state="replayed", last_at=now))
 
     def _must_be_open(self, letter: DeadLetter) -> None:
         if letter.state != "open":

@@ -19,7 +19,7 @@ from Medical_KG_rev.orchestration.events.model import Event
 from Medical_KG_rev.orchestration.ledger.admission import QueueGates
 from Medical_KG_rev.orchestration.ledger.audit import AuditTrail
 from Medical_KG_rev.orchestration.ledger.database import Database, open_database
-from Medical_KG_rev.orchestration.ledger.dead_letters import DeadLetters, requeued
+from Medical_KG_rev.orchestration.ledger.dead_letters import ENDED_BADLY, DeadLetters, requeued
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.queue import WorkQueue
 from Medical_KG_rev.orchestration.ledger.records import (
@@ -254,8 +254,10 @@ class Ledger:
 
         def work(connection: Connection) -> None:
             now = self._clock()
-            if not move(connection, JobStatus.QUEUED, now, jobs.c.job_id == job_id, **{**requeued(), "from_stage": from_stage}):
-                raise self._invalid(connection, job_id, JobStatus.QUEUED)
+            changes = {**requeued(), "from_stage": from_stage}
+            if not move(connection, JobStatus.QUEUED, now, jobs.c.job_id == job_id, ENDED_BADLY, **changes):
+                raise self._invalid(connection, job_id, JobStatus.QUEUED, "failed", "dead")
+            self.dead_letters.retried(connection, job_id, now)
             job = locked_jobs(connection, jobs.c.job_id == job_id)[0]
             event = self.events.job_retried(
                 job_subject(job), from_stage=from_stage or job.current_stage, occurrence=job.round, time=now
@@ -380,11 +382,13 @@ class Ledger:
             time=time,
         )
 
-    def _invalid(self, connection: Connection, job_id: str, target: JobStatus) -> InvalidTransitionError | JobNotFoundError:
+    def _invalid(
+        self, connection: Connection, job_id: str, target: JobStatus, *sources: str
+    ) -> InvalidTransitionError | JobNotFoundError:
         status = connection.execute(select(jobs.c.status).where(jobs.c.job_id == job_id)).scalar()
         if status is None:
             return JobNotFoundError(f"There is no job {job_id!r}.", job_id=job_id)
-        valid = sorted(SOURCES[target])
+        valid = sorted(sources or SOURCES[target])
         return InvalidTransitionError(
             f"Job {job_id} is {status}; only {', '.join(valid)} can become {target}.",
             job_id=job_id,

@@ -117,6 +117,19 @@ class WorkQueue:
         query = select(func.count()).where(batches.c.status.in_(HELD))
         return self._database.read(lambda connection: connection.execute(query).scalar_one())
 
+    def leases(self) -> tuple[int, int]:
+        """Batches whose lease holds, and those whose lease ran out without having been taken back."""
+
+        def work(connection: Connection) -> tuple[int, int]:
+            ran_out = batches.c.lease_expires_at < self._database.now(connection)
+            query = select(func.count(), func.count().filter(ran_out | (batches.c.status == "stuck"))).where(
+                batches.c.status.in_([*HELD, "stuck"])
+            )
+            every, expired = connection.execute(query).one()
+            return every - expired, expired
+
+        return self._database.read(work)
+
     def waiting(self, tenant_id: str, limit: int) -> int:
         """Queued jobs of a tenant, counted up to ``limit``."""
         some = select(jobs.c.job_id).where(jobs.c.tenant_id == tenant_id, jobs.c.status == JobStatus.QUEUED).limit(limit)

@@ -81,7 +81,9 @@ class Recovery:
         """
         stuck = self._ids(batches.c.status == "stuck")
         back = [job for batch_id in stuck for job in self._database.write(self._taking_back(batch_id, None, EXPIRED))]
-        for batch_id in self._ids(batches.c.status.in_(HELD)):
+        now = self._database.read(self._database.now)
+        over = batches.c.lease_expires_at.is_(None) | (batches.c.lease_expires_at < now)
+        for batch_id in self._ids(batches.c.status.in_(HELD) & over):
             self._database.write(lambda connection, batch_id=batch_id: self._mark_stuck(connection, batch_id))  # type: ignore[misc]
         return back
 
@@ -211,8 +213,9 @@ class Recovery:
                 updated_at=now,
             )
             connection.execute(insert(batches), [msgspec.structs.asdict(smaller)])
+            alone = {"losses": 1} if size == 1 else {}  # what it lost in company says little: alone it starts to count anew
             connection.execute(
-                update(jobs).where(jobs.c.job_id == bindparam("id")).values(batch_id=smaller.batch_id),
+                update(jobs).where(jobs.c.job_id == bindparam("id")).values(batch_id=smaller.batch_id, **alone),
                 [{"id": job.job_id} for job in part],
             )
 

@@ -73,6 +73,7 @@ jobs = Table(
     Index("jobs_by_batch", "batch_id"),
     Index("jobs_by_submission", "submission_id", "position"),
     Index("jobs_by_document", "tenant_id", "doc_id"),
+    Index("jobs_by_tenant", "tenant_id", "job_id"),
     Index("jobs_unbatched", "submission_id", sqlite_where=UNBATCHED, postgresql_where=UNBATCHED),
 )
 
@@ -255,3 +256,11 @@ limiter_slots = Table(
     Column("name", String(120), primary_key=True),
     Column("next_slot", Float, nullable=False),
 )
+
+commit_marks = Table(
+    "commit_marks",
+    metadata,
+    Column("token", String(32), primary_key=True),
+    Column("at", Float, nullable=False),
+)
+"""The last committed transaction of each thread that writes: see ``marks.py``."""

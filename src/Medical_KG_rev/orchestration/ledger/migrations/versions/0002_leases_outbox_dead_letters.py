@@ -30,6 +30,7 @@ def upgrade() -> None:
     op.execute("UPDATE jobs SET batch_id = NULL WHERE status = 'queued'")
     op.execute("UPDATE batches SET lease_expires_at = 0 WHERE status = 'running'")
     op.create_index("jobs_unbatched", "jobs", ["submission_id"], sqlite_where=UNBATCHED, postgresql_where=UNBATCHED)
+    op.create_index("jobs_by_tenant", "jobs", ["tenant_id", "job_id"])
     op.create_index("batches_by_turn", "batches", ["status", "priority", "created_at"])
     if op.get_bind().dialect.name == "postgresql":
         op.alter_column("stage_attempts", "attempt_id", type_=sa.BigInteger())
@@ -129,4 +130,7 @@ def create_shared_state_tables() -> None:
         "limiter_slots",
         sa.Column("name", sa.String(120), primary_key=True),
         sa.Column("next_slot", sa.Float(), nullable=False),
+    )
+    op.create_table(
+        "commit_marks", sa.Column("token", sa.String(32), primary_key=True), sa.Column("at", sa.Float(), nullable=False)
     )
