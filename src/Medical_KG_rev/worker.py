@@ -23,6 +23,8 @@ from Medical_KG_rev.background import Background
 from Medical_KG_rev.errors import MedicalKGError, WorkerStoppedError, is_transient
 from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.observability.logs import configure_logging
+from Medical_KG_rev.orchestration.ledger import JobStatus, Ledger
+from Medical_KG_rev.orchestration.ledger.admission import LEASING
 from Medical_KG_rev.orchestration.session import IngestSession, ReplaceProcess
 from Medical_KG_rev.orchestration.submission import IdFactory, SubmissionParts
 from Medical_KG_rev.parts import PlatformParts
@@ -67,7 +69,7 @@ def execute(parts: PlatformParts, command: dict[str, Any], tell: Tell, stop: thr
     with Background(parts, tell, resident=command["command"] == "work"):
         match command["command"]:
             case "work":
-                return _work(parts, session, stop or threading.Event(), tell)
+                return _work(parts, session, stop or threading.Event(), tell, once=command.get("once", False))
             case "retry":
                 jobs = [parts.ledger.job(job_id) for job_id in command["job_ids"]]
                 return session.retry(jobs, actor=command.get("actor", ""), from_stage=command.get("from_stage"))
@@ -90,12 +92,17 @@ def _ingest(parts: PlatformParts, session: IngestSession, command: dict[str, Any
     )
 
 
-def _work(parts: PlatformParts, session: IngestSession, stop: threading.Event, tell: Tell) -> dict[str, Any]:
-    """Runs batches until told to stop. A fault of the surroundings is waited out; one of the configuration ends the worker."""
+def _work(
+    parts: PlatformParts, session: IngestSession, stop: threading.Event, tell: Tell, *, once: bool = False
+) -> dict[str, Any]:
+    """Runs batches until told to stop, or, with ``once``, until none waits.
+
+    A fault of the surroundings is waited out; one of the configuration ends the worker.
+    """
     batches = 0
     while not stop.is_set():
         if parts.runner.unfit:
-            raise ReplaceProcess({"command": "work"})
+            raise ReplaceProcess({"command": "work", "once": once})
         try:
             worked = session.work()
         except WorkerStoppedError:
@@ -108,8 +115,16 @@ def _work(parts: PlatformParts, session: IngestSession, stop: threading.Event, t
             continue
         batches += worked
         if not worked:
+            if once and _is_idle(parts.ledger):
+                break
             stop.wait(parts.settings.queue.poll_seconds)
     return {"batches": batches}
+
+
+def _is_idle(ledger: Ledger) -> bool:
+    """Whether nothing is left to take: no job waits, or no worker may take one."""
+    jobs = ledger.count_jobs()
+    return LEASING in ledger.gates.closed() or not any(jobs.get(status) for status in (JobStatus.QUEUED, JobStatus.STUCK))
 
 
 def main() -> int:

@@ -33,7 +33,7 @@ def run_in_worker(settings: Settings, command: dict[str, Any]) -> Iterator[dict[
 
     Raises:
         MedicalKGError: as the worker raised it.
-        PartUnavailableError: the worker ended without a word.
+        WorkerEndedError: the worker ended without a word.
     """
     next_command: dict[str, Any] | None = command
     while next_command is not None:
@@ -57,7 +57,13 @@ def run_in_worker(settings: Settings, command: dict[str, Any]) -> Iterator[dict[
             worker.stop(interrupt=not finished)
 
 
-class WorkerSilentError(PartUnavailableError):
+class WorkerEndedError(PartUnavailableError):
+    """A worker ended without a word: it was killed, or crashed."""
+
+    code = "worker_ended"
+
+
+class WorkerSilentError(WorkerEndedError):
     """A worker hangs as a whole; it has been killed."""
 
     code = "worker_silent"
@@ -98,7 +104,7 @@ class WorkerProcess:
         Raises:
             MedicalKGError: as the worker raised it.
             WorkerSilentError: it has not said anything for too long, and was killed.
-            PartUnavailableError: it ended without a word.
+            WorkerEndedError: it ended without a word.
         """
         while (line := self._next_line()) is not None:
             event = json.loads(line)
@@ -110,7 +116,7 @@ class WorkerProcess:
         self._process.wait()
         if self._process.returncode in (-signal.SIGINT, 130):
             raise KeyboardInterrupt
-        raise PartUnavailableError(
+        raise WorkerEndedError(
             f"The worker process ended with code {self._process.returncode}: {_tail(self._log)}",
             remedy=f"Its messages are in {self._log}. Run the same command again: it goes on where this one stopped.",
         )
@@ -119,6 +125,15 @@ class WorkerProcess:
         """Asks the worker to stop after its current stage."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
+
+    def interrupt(self) -> None:
+        """Asks the worker to stop at once; what was committed is kept."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Ends the worker. What it held is found by the next one."""
+        self._process.kill()
 
     def stop(self, *, interrupt: bool) -> None:
         """Waits for its end. Interrupts are repeated: one that arrives while Dagster writes an event is lost."""
