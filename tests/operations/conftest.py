@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from shipped_medkg import Medkg
 from sqlalchemy import Engine, create_engine, insert, text
 
-from Medical_KG_rev.operations import BackupSource, GarbageCollector, RestoreTarget
+from Medical_KG_rev.operations import BackupSource, GarbageCollector, RestoreTarget, back_up
 from Medical_KG_rev.orchestration.ledger.database import HEAD
 from Medical_KG_rev.orchestration.ledger.schema import artifacts, jobs, metadata, workers
 from Medical_KG_rev.orchestration.ledger.states import JobStatus
@@ -122,6 +122,23 @@ def library(tmp_path: Path) -> Iterator[Library]:
     made = Library(tmp_path / "data")
     yield made
     made.close()
+
+
+@pytest.fixture
+def make_library() -> type[Library]:
+    """For a ledger or a store of another kind."""
+    return Library
+
+
+@pytest.fixture
+def backup_of(tmp_path: Path) -> Callable[[Library], Path]:
+    """Backs a library up."""
+
+    def make(library: Library) -> Path:
+        back_up(library.source, tmp_path / "backup", now=lambda: NOW)
+        return tmp_path / "backup"
+
+    return make
 
 
 @pytest.fixture

@@ -160,6 +160,26 @@ def test_what_is_there_is_replaced_only_by_force(library: Any, backup: Path) -> 
     assert later.exists()  # nothing refers to it any more: `medkg gc` removes it
 
 
+def test_a_replacement_that_breaks_off_is_undone(library: Any, backup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.job("j2", "local:b")
+    library.file("graph/default/graph.lbug", b"newer")
+    library.engine.dispose()
+    before = contents(library.data_dir)
+    rename = Path.rename
+
+    def break_off(path: Path, to: Path) -> Path:
+        if path.name == "ledger.db" and path.parent.name == "new":
+            raise OSError(5, "the disk is gone")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", break_off)
+    with pytest.raises(OSError, match="the disk is gone"):
+        restore(backup, RestoreTarget(library.data_dir, library.store), force=True)
+    assert contents(library.data_dir) == before
+    with library.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM jobs")).scalar() == 2
+
+
 def test_models_logs_and_stamps_do_not_make_a_folder_full(backup: Path, target: RestoreTarget) -> None:
     for name in ("models/static/m.onnx", "logs/worker.log", "index/FORMAT"):
         (target.data_dir / name).parent.mkdir(parents=True, exist_ok=True)

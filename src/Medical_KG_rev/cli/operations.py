@@ -13,7 +13,11 @@ import click
 from Medical_KG_rev.cli.context import Output, shared_options
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+    from sqlalchemy import Engine
+
     from Medical_KG_rev.operations import Manifest, StorageUsage
+    from Medical_KG_rev.settings import Settings
 
 _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
@@ -76,7 +80,7 @@ def backup(output: Output, folder: Path) -> None:
 
     with output.platform() as platform, _progress(output) as tell:
         parts = platform.parts
-        source = BackupSource(parts.data_dir, parts.ledger.engine, parts.store)
+        source = BackupSource(parts.data_dir, parts.ledger.engine, parts.store, _dagster_database(parts.settings))
         manifest = back_up(source, folder, now=time.time, progress=tell)
     _report(manifest, folder, output, "Backed up")
 
@@ -95,8 +99,22 @@ def restore(output: Output, folder: Path, force: bool) -> None:
 
     with output.platform() as platform, _progress(output) as tell:
         parts = platform.parts
-        manifest = put_back(folder, RestoreTarget(parts.data_dir, parts.store), force=force, progress=tell)
+        ledger = _database(parts.settings.database.url)
+        target = RestoreTarget(parts.data_dir, parts.store, ledger, _dagster_database(parts.settings))
+        manifest = put_back(folder, target, force=force, progress=tell)
     _report(manifest, folder, output, "Restored")
+
+
+def _dagster_database(settings: Settings) -> Engine | None:
+    """Dagster's database, where it is one of its own; otherwise its tables are in the ledger's, or its files in the folder."""
+    return _database(settings.dagster.postgres_url) if settings.profile == "services" else None
+
+
+def _database(url: SecretStr) -> Engine | None:
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    return create_engine(url.get_secret_value(), poolclass=NullPool) if url.get_secret_value() else None
 
 
 def shown(size_bytes: int) -> str:

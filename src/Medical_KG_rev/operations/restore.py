@@ -98,20 +98,29 @@ def _upload(manifest: Manifest, files: Path, store: ObjectStore, progress: Progr
 
 
 def _swap(manifest: Manifest, staging: Path, target: RestoreTarget) -> None:
-    """Renames what was there out of the way and the new in its place, the ledger last."""
+    """Databases of servers first, for they may refuse; then the folder's parts by renaming, the ledger last."""
     new, old = staging / "new", staging / "old"
     old.mkdir()
-    for name in FOLDERS:
-        _replace(target.data_dir / name, new / name, old / name)
     if target.dagster is not None and (new / DAGSTER_DUMP).is_file():
         restore_postgres(target.dagster.url, new / DAGSTER_DUMP)
     if target.ledger is not None:
         restore_postgres(target.ledger.url, new / LEDGER_FILES[manifest.ledger])
         _forget_workers_of(target.ledger)
-        return
-    for path in target.data_dir.glob("ledger.db*"):
-        path.rename(old / path.name)
-    (new / LEDGER_FILES["sqlite"]).rename(target.data_dir / "ledger.db")
+    names = [*FOLDERS] if target.ledger is not None else [*FOLDERS, *_ledger_files(target.data_dir)]
+    done: list[str] = []
+    try:
+        for name in names:
+            done.append(name)
+            _replace(target.data_dir / name, new / name, old / name)
+    except BaseException:
+        for name in reversed(done):
+            _put_back(target.data_dir / name, new / name, old / name)
+        raise
+
+
+def _ledger_files(data_dir: Path) -> list[str]:
+    """What SQLite keeps beside its file goes with it: a log of another database would be read into the new one."""
+    return [path.name for path in data_dir.glob("ledger.db-*")] + [LEDGER_FILES["sqlite"]]
 
 
 def _replace(place: Path, new: Path, old: Path) -> None:
@@ -119,6 +128,14 @@ def _replace(place: Path, new: Path, old: Path) -> None:
         place.rename(old)
     if new.exists():
         new.rename(place)
+
+
+def _put_back(place: Path, new: Path, old: Path) -> None:
+    """Undoes a replacement, wherever it stopped."""
+    if place.exists() and not new.exists():
+        place.rename(new)
+    if old.exists():
+        old.rename(place)
 
 
 def _forget_workers_of(engine: Engine) -> None:
