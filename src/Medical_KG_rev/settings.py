@@ -127,6 +127,7 @@ class DagsterSettings(BaseModel):
     )
     webserver_host: str = "127.0.0.1"
     webserver_port: int = Field(default=3000, ge=1, le=65535)
+    retention_days: float = Field(default=30.0, gt=0, description="Finished runs leave Dagster's history after so long.")
     daemon_heartbeat_tolerance_seconds: int = Field(default=60, ge=1, description="A daemon silent for longer is unhealthy.")
 
 
@@ -218,6 +219,11 @@ class Settings(BaseSettings):
     def object_store_kind(self) -> str:
         """``filesystem`` or ``s3``."""
         return self.object_store.kind or ("s3" if self.profile == "services" else "filesystem")
+
+    @property
+    def dagster_url(self) -> str:
+        """The PostgreSQL of Dagster's history, with its password; empty where that is SQLite, as the ledger is then."""
+        return self.dagster.postgres_url.get_secret_value() or self.database.url.get_secret_value()
 
     @property
     def model_root(self) -> Path:

@@ -152,7 +152,7 @@ def test_definitions_load_without_side_effects(tmp_path: Path) -> None:
         "from Medical_KG_rev.definitions import defs\n"
         "jobs = {job.name for job in defs.resolve_all_job_defs()}\n"
         "assert {'auto_pipeline_job', 'clinical_trials_pipeline_job'} <= jobs, jobs\n"
-        "assert set(defs.resources) == {'plugin_manager', 'job_ledger', 'haystack_pipeline', 'stage_runner'}\n"
+        "assert set(defs.resources) == {'plugin_manager', 'job_ledger', 'haystack_pipeline', 'kafka', 'stage_runner'}\n"
     )
     data = tmp_path / "data"
     subprocess.run(

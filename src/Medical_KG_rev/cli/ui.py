@@ -21,14 +21,19 @@ from Medical_KG_rev.errors import PartUnavailableError
 @shared_options
 def ui(output: Output, host: str, port: int, no_daemon: bool) -> int:
     """Serves the Dagster UI with this project's runs until it is interrupted."""
-    from Medical_KG_rev.orchestration.dagster.instance import prepare_home
+    from Medical_KG_rev.orchestration.dagster.instance import home_environment, prepare_home
 
     if find_spec("dagster_webserver") is None:
         raise PartUnavailableError("The Dagster UI is not installed.", remedy="Install medical-kg-rev[ui].")
     with output.platform() as platform:
         settings = platform.settings
-        home = prepare_home(platform.parts.dagster_home.absolute(), settings.orchestration_dir() / "dagster.yaml")
-    environment = {**os.environ, "DAGSTER_HOME": str(home), "MK_DATA_DIR": str(settings.data_dir.absolute())}
+        home = prepare_home(platform.parts.dagster_home.absolute(), platform.parts.dagster_template)
+    environment = {
+        **os.environ,
+        **home_environment(home, settings.dagster_url),
+        "MK_DATA_DIR": str(settings.data_dir.absolute()),
+        "MK_PROFILE": settings.profile,
+    }
     module = ["-m", "Medical_KG_rev.definitions"]
     commands = [["-m", "dagster_webserver", "-h", host, "-p", str(port), *module]]
     if not no_daemon:

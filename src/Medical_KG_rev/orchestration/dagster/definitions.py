@@ -1,4 +1,4 @@
-"""The Dagster code location: every shipped pipeline as a job."""
+"""The Dagster code location: every shipped pipeline as a job, and the sensor that starts them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,26 @@ from collections.abc import Callable, Iterable
 from dagster import Definitions
 
 from Medical_KG_rev.orchestration.dagster.jobs import build_job
-from Medical_KG_rev.orchestration.dagster.resources import Parts, build_resources
+from Medical_KG_rev.orchestration.dagster.resources import Beside, Parts, build_resources, nothing_beside
+from Medical_KG_rev.orchestration.dagster.sensor import queued_batches_sensor
 from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig
 
 
-def build_definitions(topologies: Iterable[PipelineTopologyConfig], open_parts: Callable[[], Parts]) -> Definitions:
-    """Jobs and resources. Nothing is opened or written before a run starts."""
-    return Definitions(jobs=[build_job(topology) for topology in topologies], resources=build_resources(open_parts))
+def build_definitions(
+    topologies: Iterable[PipelineTopologyConfig],
+    open_parts: Callable[[], Parts],
+    *,
+    beside: Beside = nothing_beside,
+    hand_over: bool = False,
+) -> Definitions:
+    """Jobs, resources and, to hand queued batches over, the sensor. Nothing is opened or written before a run or tick starts.
+
+    ``beside`` is what goes on beside a run in its process: the heartbeat of its lease, the relay of its events.
+    """
+    known = list(topologies)
+    jobs = [build_job(topology) for topology in known]
+    return Definitions(
+        jobs=jobs,
+        resources=build_resources(open_parts, beside),
+        sensors=[queued_batches_sensor(jobs, known, open_parts)] if hand_over else [],
+    )

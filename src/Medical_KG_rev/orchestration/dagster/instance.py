@@ -9,6 +9,11 @@ from pathlib import Path
 
 from dagster import DagsterInstance
 
+from Medical_KG_rev.orchestration.dagster.faults import named_faults
+
+POSTGRES_URL = "MEDKG_DAGSTER_POSTGRES_URL"
+"""The variable through which ``dagster-services.yaml`` learns the address: a password belongs in no file."""
+
 
 def prepare_home(home: Path, template: Path) -> Path:
     """Creates the folder with its ``dagster.yaml`` (the shipped one unless there is one already)."""
@@ -20,13 +25,23 @@ def prepare_home(home: Path, template: Path) -> Path:
     return home
 
 
-def open_instance(home: Path, template: Path) -> DagsterInstance:
-    """The instance whose runs the Dagster UI shows. Its configuration refers to ``DAGSTER_HOME``, which is set here.
+def home_environment(home: Path, postgres_url: str = "") -> dict[str, str]:
+    """The variables that Dagster's processes need to find this home and, where it is in PostgreSQL, its history."""
+    address = {POSTGRES_URL: postgres_url} if postgres_url else {}
+    return {"DAGSTER_HOME": str(home.absolute()), **address}
+
+
+def open_instance(home: Path, template: Path, postgres_url: str = "") -> DagsterInstance:
+    """The instance whose runs the Dagster UI shows. Its configuration refers to variables that are set here.
 
     Dagster creates its databases without a lock: two processes that open a new home at once would each create them.
+
+    Raises:
+        StoreUnavailableError: the database of the history does not answer.
+        LedgerAccessError: it refuses the login.
     """
-    os.environ["DAGSTER_HOME"] = str(home.absolute())
+    os.environ.update(home_environment(home, postgres_url))
     prepare_home(home, template)
-    with (home / "open.lock").open("w") as lock:
+    with (home / "open.lock").open("w") as lock, named_faults():
         fcntl.flock(lock, fcntl.LOCK_EX)
         return DagsterInstance.from_config(str(home))

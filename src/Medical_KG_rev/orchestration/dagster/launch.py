@@ -3,52 +3,81 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from dagster import DagsterInstance, ExecuteInProcessResult, JobDefinition
 
-from Medical_KG_rev.errors import StageError
+from Medical_KG_rev.errors import LeaseLostError, StageError
+from Medical_KG_rev.orchestration.dagster.faults import named_faults
+from Medical_KG_rev.orchestration.dagster.history import close_earlier_runs
 from Medical_KG_rev.orchestration.dagster.ops import op_name
 from Medical_KG_rev.orchestration.dagster.resources import Parts
+from Medical_KG_rev.orchestration.dagster.run_tags import run_tags
 from Medical_KG_rev.orchestration.ledger import Batch
+from Medical_KG_rev.orchestration.stages.runner import reason_of
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 """Dagster's console log costs several times what the run does; the event log has it all."""
 
 
+@contextmanager
+def given_back(batch: Batch, parts: Parts) -> Iterator[None]:
+    """What fails here is not yet in the runner's hands: the batch goes back to the queue, or this process would hold it idle."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(LeaseLostError):
+            lease = parts.ledger.queue.lease_of(batch.batch_id, batch.worker or "")
+            parts.ledger.recovery.finish(lease, reason_of(error))
+        raise
+
+
 def run_batch(job: JobDefinition, batch: Batch, first_stage: str, parts: Parts, instance: DagsterInstance) -> str:
-    """Runs the batch; returns the run's id.
+    """Runs the batch, which this process has leased; returns the run's id.
 
     Raises:
-        MedicalKGError: what stopped the run; the batch's unfinished jobs are queued again.
+        MedicalKGError: what stopped the run; the batch's unfinished jobs are queued again. Where Dagster's own history could not
+            be written this is StoreUnavailableError, which is transient.
     """
     run_id = str(uuid.uuid4())
-    resources: dict[str, Any] = {
-        "plugin_manager": parts.adapters,
-        "job_ledger": parts.ledger,
-        "haystack_pipeline": parts.components,
-        "stage_runner": parts.runner,
-    }
     failure: BaseException | None = None
     try:
-        result = job.execute_in_process(
-            run_config={
-                "ops": {op_name(batch.pipeline_name, first_stage): {"config": {"batch_id": batch.batch_id}}},
-                "loggers": QUIET,
-            },
-            instance=instance,
-            resources=resources,
-            run_id=run_id,
-            raise_on_error=True,
-            tags={"batch_id": batch.batch_id, "tenant_id": batch.tenant_id, "submission_id": batch.submission_id},
-        )
-        _require_success(result, batch)
+        with given_back(batch, parts):
+            parts.runner.open(batch.batch_id, run_id)  # from here on the runner gives it back, whatever happens to Dagster
+        with named_faults():
+            if batch.attempt > 1:
+                close_earlier_runs(instance, batch)
+            _require_success(_execute(job, batch, first_stage, parts, instance, run_id), batch)
     except BaseException as error:
         failure = error
         raise
     finally:
         parts.runner.close(batch.batch_id, failure)
     return run_id
+
+
+def _execute(
+    job: JobDefinition, batch: Batch, first_stage: str, parts: Parts, instance: DagsterInstance, run_id: str
+) -> ExecuteInProcessResult:
+    resources: dict[str, Any] = {
+        "plugin_manager": parts.adapters,
+        "job_ledger": parts.ledger,
+        "haystack_pipeline": parts.components,
+        "stage_runner": parts.runner,
+    }
+    return job.execute_in_process(
+        run_config={
+            "ops": {op_name(batch.pipeline_name, first_stage): {"config": {"batch_id": batch.batch_id}}},
+            "loggers": QUIET,
+        },
+        instance=instance,
+        resources=resources,
+        run_id=run_id,
+        raise_on_error=True,
+        tags=run_tags(batch, batch.attempt),
+    )
 
 
 def _require_success(result: ExecuteInProcessResult, batch: Batch) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from dagster import In, MetadataValue, OpDefinition, OpExecutionContext, Out, Output
 
+from Medical_KG_rev.errors import InvalidTransitionError
+from Medical_KG_rev.orchestration.dagster.run_tags import ATTEMPT, SKIPPED
 from Medical_KG_rev.orchestration.stages.runner import StageReport
 from Medical_KG_rev.orchestration.topology import StageDefinition
 
@@ -26,7 +28,9 @@ def stage_op(pipeline_name: str, stage: StageDefinition) -> OpDefinition:
     upstream = {op_name(pipeline_name, name): In(dict) for name in stage.depends_on}
 
     def compute(context: OpExecutionContext, inputs: Mapping[str, BatchReference]) -> Iterator[Output[BatchReference]]:
-        batch_id = next(iter(inputs.values()))["batch_id"] if inputs else context.op_config["batch_id"]
+        batch_id = next(iter(inputs.values()))["batch_id"] if inputs else _begin(context)
+        if batch_id is None:
+            return  # without an output, Dagster skips the stages after this one
         report = context.resources.stage_runner.run_stage(batch_id, stage.name, context.run_id)
         for document, reason in report.failures:
             context.log.warning("%s: %s", document, reason)
@@ -36,53 +40,16 @@ def stage_op(pipeline_name: str, stage: StageDefinition) -> OpDefinition:
         name=op_name(pipeline_name, stage.name),
         compute_fn=compute,
         ins=upstream,
-        outs={"result": Out(dict)},
+        outs={"result": Out(dict, is_required=bool(upstream))},
         config_schema=None if upstream else {"batch_id": str},
-        required_resource_keys={"stage_runner"},
+        required_resource_keys={"stage_runner"} if upstream else {"stage_runner", "job_ledger"},
         description=f"Stage {stage.name} ({stage.stage_type}) under policy {stage.policy}.",
         tags={"stage": stage.name, "policy": stage.policy},
     )
 
 
-def ingest_op(pipeline_name: str, stage: StageDefinition) -> OpDefinition:
-    """Calls ``IngestStage.execute`` for the documents whose payload the listing did not carry."""
-    return stage_op(pipeline_name, stage)
-
-
-def parse_op(pipeline_name: str, stage: StageDefinition) -> OpDefinition:
-    """Calls ``ParseStage.execute`` for each document."""
-    return stage_op(pipeline_name, stage)
-
-
-def ir_validation_op(pipeline_name: str, stage: StageDefinition) -> OpDefinition:
-    """Calls ``IrValidationStage.execute`` for each document."""
-    return stage_op(pipeline_name, stage)
-
-
-def chunk_op(pipeline_name: str, stage: StageDefinition) -> OpDefinition:
-    """Calls ``ChunkStage.execute`` for each document."""
-    return stage_op(pipeline_name, stage)
-
-
-def embed_op(pipeline_name: str, stage: StageDefinition) -> OpDefinition:
-    """Calls ``EmbedStage.execute`` for slices of chunks."""
-    return stage_op(pipeline_name, stage)
-
-
-def index_op(pipeline_name: str, stage: StageDefinition) -> OpDefinition:
-    """Calls ``IndexStage.execute`` for slices of documents."""
-    return stage_op(pipeline_name, stage)
-
-
-def extract_op(pipeline_name: str, stage: StageDefinition) -> OpDefinition:
-    """Calls ``ExtractStage.execute`` for each document."""
-    return stage_op(pipeline_name, stage)
-
-
-def kg_op(pipeline_name: str, stage: StageDefinition) -> OpDefinition:
-    """Calls ``KGStage.execute`` for slices of documents."""
-    return stage_op(pipeline_name, stage)
-
+ingest_op = parse_op = ir_validation_op = chunk_op = embed_op = index_op = extract_op = kg_op = stage_op
+"""What differs between stages is in their definitions and implementations; for Dagster they are alike."""
 
 OP_FACTORIES: dict[str, Callable[[str, StageDefinition], OpDefinition]] = {
     "ingest": ingest_op,
@@ -94,6 +61,27 @@ OP_FACTORIES: dict[str, Callable[[str, StageDefinition], OpDefinition]] = {
     "extract": extract_op,
     "kg": kg_op,
 }
+
+
+def _begin(context: OpExecutionContext) -> str | None:
+    """The batch, held by this process; None where there is nothing to do for this run: another has made its attempt."""
+    batch_id: str = context.op_config["batch_id"]
+    try:
+        _require_turn(context, batch_id)
+        context.resources.stage_runner.open(batch_id, context.run_id)
+    except InvalidTransitionError as error:
+        context.log.warning("Nothing to do: %s", error.message)
+        context.instance.add_run_tags(context.run_id, {SKIPPED: str(error.status)})
+        return None
+    return batch_id
+
+
+def _require_turn(context: OpExecutionContext, batch_id: str) -> None:
+    """A run is for one attempt; where that was made meanwhile and failed, the next has a pause and a run of its own."""
+    attempt = context.run.tags.get(ATTEMPT)
+    batch = context.resources.job_ledger.batch(batch_id)
+    if attempt is not None and batch.status == "queued" and batch.attempt + 1 != int(attempt):
+        raise InvalidTransitionError(f"Attempt {attempt} of batch {batch_id} was made by another run.", status=batch.status)
 
 
 def _metadata(report: StageReport) -> dict[str, Any]:

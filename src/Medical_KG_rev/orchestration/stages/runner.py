@@ -159,7 +159,7 @@ class StageRunner:
         for observer in self._observers:
             observer.batch_finished(batch, "failed" if failure else "completed")
         if not isinstance(failure, LeaseLostError):
-            self._ledger.recovery.finish(batch.lease, _reason(failure) if failure else None)
+            self._ledger.recovery.finish(batch.lease, reason_of(failure) if failure else None)
 
     def close_all(self) -> None:
         """Ends the batches that a run left open."""
@@ -437,7 +437,8 @@ def _superseded(batch: BatchState) -> list[tuple[DocumentState, str]]:
     ]
 
 
-def _reason(failure: BaseException) -> Reason:
+def reason_of(failure: BaseException) -> Reason:
+    """What stands in the ledger when a run ends with this."""
     if isinstance(failure, KeyboardInterrupt | WorkerStoppedError):
         return STOPPED
     if isinstance(failure, MedicalKGError):
