@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import threading
+import time
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
 import msgspec
+from sqlalchemy import Connection, delete, insert, select
 
-from Medical_KG_rev.errors import MedicalKGError
+from Medical_KG_rev.errors import MedicalKGError, PartUnavailableError, StoreCorruptError
 from Medical_KG_rev.parts import PlatformParts
 
 MINIMUM_FREE_BYTES = 1_000_000_000
+PATIENCE_SECONDS = 20.0
+"""What a store or server does not answer in this time counts as down."""
+KAFKA_SECONDS = 5.0
+
+Check = Callable[[PlatformParts], str]
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -31,12 +42,19 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def check_parts(parts: PlatformParts) -> list[Finding]:
-    """One finding a part, in the order in which a document meets them."""
-    checks: tuple[tuple[str, Callable[[PlatformParts], str]], ...] = (
+    """One finding a part of the profile, in the order in which a document meets them.
+
+    Stores and servers are written to, read and cleaned up; one that does not answer costs :data:`PATIENCE_SECONDS`.
+    """
+    checks: tuple[tuple[str, Check], ...] = (
         ("data folder", _data_folder),
         ("configuration", _configuration),
         ("sources", lambda parts: ", ".join(parts.adapters.names())),
-        ("ledger", _ledger),
+        ("ledger", _bounded(_ledger)),
+        ("queue", _bounded(_queue)),
+        ("object store", _bounded(_object_store)),
+        ("event sink", _bounded(_event_sink)),
+        ("dagster", _bounded(_dagster)),
         ("models", _models),
         ("embedding", _embedding),
         ("pipelines", _pipelines),
@@ -47,7 +65,31 @@ def check_parts(parts: PlatformParts) -> list[Finding]:
     return [_checked(name, check, parts) for name, check in checks]
 
 
-def _checked(name: str, check: Callable[[PlatformParts], str], parts: PlatformParts) -> Finding:
+def _bounded(check: Check, seconds: float = PATIENCE_SECONDS) -> Check:
+    """The check on a thread of its own, which is left alone when it takes too long."""
+
+    def bounded(parts: PlatformParts) -> str:
+        outcome: list[str | Exception] = []
+
+        def run() -> None:
+            try:
+                outcome.append(check(parts))
+            except Exception as error:  # noqa: BLE001 - raised again by the thread that waits
+                outcome.append(error)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        thread.join(seconds)
+        if not outcome:
+            raise PartUnavailableError(f"No answer within {seconds:.0f} s.", remedy="Check its address, and that it runs.")
+        if isinstance(outcome[0], Exception):
+            raise outcome[0]
+        return outcome[0]
+
+    return bounded
+
+
+def _checked(name: str, check: Check, parts: PlatformParts) -> Finding:
     try:
         return Finding(name, True, check(parts))
     except MedicalKGError as error:
@@ -70,10 +112,82 @@ def _configuration(parts: PlatformParts) -> str:
 
 
 def _ledger(parts: PlatformParts) -> str:
-    from Medical_KG_rev.orchestration.ledger.database import HEAD
+    from Medical_KG_rev.orchestration.ledger.database import revision
 
+    database = parts.ledger.database
+    schema = database.read(revision)
+    database.write(_probe_row)
     jobs = parts.ledger.count_jobs()
-    return f"schema {HEAD}; " + (", ".join(f"{count:,} {status}" for status, count in sorted(jobs.items())) or "no jobs yet")
+    kind = "PostgreSQL" if database.is_postgres else "SQLite"
+    return f"{kind}, schema {schema}; " + (
+        ", ".join(f"{count:,} {status}" for status, count in sorted(jobs.items())) or "no jobs yet"
+    )
+
+
+def _probe_row(connection: Connection) -> None:
+    """Writes a row that nobody looks at, reads it and removes it."""
+    from Medical_KG_rev.orchestration.ledger.schema import commit_marks
+
+    token = uuid.uuid4().hex
+    connection.execute(insert(commit_marks).values(token=token, at=0.0))
+    connection.execute(select(commit_marks.c.at).where(commit_marks.c.token == token)).one()
+    connection.execute(delete(commit_marks).where(commit_marks.c.token == token))
+
+
+def _queue(parts: PlatformParts) -> str:
+    ledger = parts.ledger
+    paused = [f"{name} is paused{': ' + gate.reason if gate.reason else ''}" for name, gate in ledger.gates.closed().items()]
+    held, expired = ledger.queue.leases()
+    waiting, letters = ledger.outbox.depth(), ledger.dead_letters.count().get("open", 0)
+    age = f", the oldest for {max(0.0, time.time() - waiting.oldest_at):,.0f} s" if waiting.oldest_at is not None else ""
+    return "; ".join(
+        [
+            *paused,
+            f"{held:,} batches at work, {expired:,} stuck",
+            f"{waiting.events:,} events wait in the outbox{age}",
+            f"{letters:,} open dead letters",
+        ]
+    )
+
+
+def _object_store(parts: PlatformParts) -> str:
+    store, key, content = parts.store, f"health/{uuid.uuid4().hex}", b"written by medkg doctor"
+    store.put(key, content)
+    try:
+        if store.read(key) != content:
+            raise StoreCorruptError(
+                "The object store gives back other bytes than were put into it.", remedy="Check its disk, and what lies between."
+            )
+    finally:
+        store.delete(key)
+    settings = parts.settings
+    if settings.object_store_kind == "s3":
+        return f"bucket {settings.object_store.bucket} at {settings.object_store.endpoint_url}"
+    return str(parts.data_dir / "objects")
+
+
+def _event_sink(parts: PlatformParts) -> str:
+    from Medical_KG_rev.orchestration.events.places import LogFolder
+
+    place = parts.event_place
+    if isinstance(place, LogFolder):
+        place.directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place.directory) as file:
+            file.write(b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return str(place.directory)
+    from Medical_KG_rev.orchestration.events.kafka_client import kafka_library, open_client, topic_partitions
+
+    place = replace(place, connect_timeout_seconds=KAFKA_SECONDS)
+    partitions = topic_partitions(open_client(kafka_library().admin.AdminClient, place, {}), place)
+    topic = f"{len(partitions)} partitions" if partitions else "made with the first event"
+    return f"Kafka at {place.bootstrap_servers}, topic {place.name} ({topic})"
+
+
+def _dagster(parts: PlatformParts) -> str:
+    runs = parts.dagster.get_runs_count()
+    return f"{runs:,} runs in {'PostgreSQL' if parts.settings.dagster_url else parts.dagster_home}"
 
 
 def _models(parts: PlatformParts) -> str:

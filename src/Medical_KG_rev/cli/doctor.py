@@ -6,14 +6,20 @@ import click
 
 from Medical_KG_rev.cli.context import Output, shared_options
 
+DATABASE_SECONDS = 3.0
+"""How long a database that is away is waited for: a check is to answer soon."""
+
 
 @click.command()
 @shared_options
 def doctor(output: Output) -> int:
-    """Checks every part of the active profile and says what is wrong and what to do."""
+    """Checks every part of the active profile and says what is wrong and what to do.
+
+    Stores and servers are written to and read. Exit code 3 if a part is down.
+    """
     from Medical_KG_rev.health import check_parts
 
-    with output.platform() as platform:
+    with output.platform(database={"patience_seconds": DATABASE_SECONDS}) as platform:
         findings = check_parts(platform.parts)
     failed = [finding for finding in findings if not finding.ok]
     if output.json:
