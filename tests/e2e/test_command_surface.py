@@ -24,6 +24,9 @@ COMMANDS = (
     "policies",
     "models",
     "doctor",
+    "worker",
+    "queue",
+    "services",
     "ui",
 )
 SUBCOMMANDS = {
@@ -31,9 +34,11 @@ SUBCOMMANDS = {
     "graph": ("show", "query", "stats"),
     "pipelines": ("list", "show", "validate", "schema", "graph"),
     "policies": ("list", "show"),
+    "queue": ("pause", "resume", "drain", "status"),
+    "services": ("up", "down", "status", "env", "fetch"),
     "models": ("list", "fetch", "verify"),
 }
-NOT_BUILT = ("extract", "gates", "dlq", "events", "serve", "worker", "queue", "gc", "storage", "backup", "restore", "services")
+NOT_BUILT = ("extract", "gates", "serve")
 STUDY = "clinicaltrials:NCT99990001"
 
 INGEST = {"batch_id", "submitted", "completed", "unchanged", "failed", "waiting_at_gate", "documents", "seconds"}

@@ -89,7 +89,7 @@ def test_s3_keeps_every_object_and_its_address(own_server: Callable[[str], Serve
     with closing(s3_client(server)) as client:
         for number in range(20):
             client.put_object(Bucket=bucket, Key=f"kept/{number}", Body=bytes([number]) * 1000)
-        for end in (server.kill, server.stop):
+        for end in (server.kill, server.stop, server.kill):
             end()
             server.start()
             assert server.environment["MK_OBJECT_STORE__ENDPOINT_URL"] == client.meta.endpoint_url

@@ -17,6 +17,8 @@ BUCKET = "medkg"
 _ASK_SECONDS = 2
 _VOLUME_MEGABYTES = 64
 _VOLUMES = 40
+_PROBE = {"Bucket": "medkg-readiness", "Key": "probe"}
+_PROBE_BODY = bytes(4096)
 _SOCKETS = Path("/tmp")  # noqa: S108 - it puts them there whatever it is told
 
 
@@ -65,10 +67,9 @@ class S3:
 
         with closing(_client(place)) as client:
             try:
-                client.list_buckets()
+                return _round_trip(client)
             except (BotoCoreError, ClientError):
                 return False
-        return True
 
     def furnish(self, place: Place) -> None:
         with closing(_client(place)) as client:
@@ -87,6 +88,21 @@ class S3:
             "MK_OBJECT_STORE__ACCESS_KEY": place.secrets["access_key"],
             "MK_OBJECT_STORE__SECRET_KEY": place.secrets["secret_key"],
         }
+
+
+def _round_trip(client: Any) -> bool:
+    """Reads an object that an earlier start has written, if there was one.
+
+    The gateway lists buckets before it knows where objects lie, and fails to read them until then.
+    """
+    if _PROBE["Bucket"] not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
+        client.create_bucket(Bucket=_PROBE["Bucket"])
+    try:
+        found = client.get_object(**_PROBE)
+    except client.exceptions.NoSuchKey:
+        client.put_object(**_PROBE, Body=_PROBE_BODY)
+        found = client.get_object(**_PROBE)
+    return bool(found["Body"].read() == _PROBE_BODY)
 
 
 def _client(place: Place) -> Any:
