@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from Medical_KG_rev.orchestration.ledger import Job, StageAttempt
+from Medical_KG_rev.errors import JobNotFoundError
+from Medical_KG_rev.orchestration.ledger import Job, Ledger, StageAttempt
 from Medical_KG_rev.orchestration.ledger.records import iso
+from Medical_KG_rev.orchestration.ledger.subjects import PRIORITIES
+
+
+def whole_job(ledger: Ledger, job: Job) -> dict[str, Any]:
+    """The shape of ``jobs show --json``: with the worker of its batch, and its dead letter where it has one."""
+    view = job_view(job, ledger.attempts(job.job_id))
+    view["worker"] = ledger.batch(job.batch_id).worker if job.batch_id else None
+    view["dead_letter"] = _letter(ledger, job)
+    return view
 
 
 def job_view(job: Job, attempts: Sequence[StageAttempt]) -> dict[str, Any]:
-    """The shape of ``jobs show --json``."""
+    """What the ledger's row of a job tells, with its attempts: the shape of ``jobs list --json`` and more."""
     view: dict[str, Any] = {
         "job_id": job.job_id,
         "tenant_id": job.tenant_id,
@@ -22,9 +32,18 @@ def job_view(job: Job, attempts: Sequence[StageAttempt]) -> dict[str, Any]:
         "status": str(job.status),
         "unchanged": job.unchanged,
         "current_stage": job.current_stage,
-        "flags": {"pdf_downloaded": job.pdf_downloaded, "pdf_ir_ready": job.pdf_ir_ready},
+        "priority": PRIORITIES[job.priority],
+        "submission_id": job.submission_id,
+        "batch_id": job.batch_id,
+        "cancel_requested": job.cancel_requested,
+        "flags": {
+            "pdf_downloaded": job.pdf_downloaded,
+            "pdf_ir_ready": job.pdf_ir_ready,
+            "post_pdf_started": job.post_pdf_started,
+        },
         "retry_count_per_stage": dict(job.retry_count_per_stage),
         "error": {"code": job.error_code, "message": job.error_message, "stage": job.error_stage} if job.error_code else None,
+        "failure_mark": job.failure_mark,
         "chunks": job.chunks,
         "entities": job.entities,
         "claims": job.claims,
@@ -35,3 +54,11 @@ def job_view(job: Job, attempts: Sequence[StageAttempt]) -> dict[str, Any]:
     if job.superseded_by:
         view["superseded_by"] = job.superseded_by
     return view
+
+
+def _letter(ledger: Ledger, job: Job) -> dict[str, Any] | None:
+    try:
+        letter = ledger.dead_letters.get(job.tenant_id, job.job_id)
+    except JobNotFoundError:
+        return None
+    return {"state": letter.state, "count": letter.count, "replays": letter.replays}

@@ -18,18 +18,21 @@ from typing import TYPE_CHECKING, Any, Self
 from Medical_KG_rev.errors import RecordNotFoundError, UsageError
 from Medical_KG_rev.models import AdapterRequest, Chunk, Document
 from Medical_KG_rev.orchestration.ledger import Job, JobStatus
+from Medical_KG_rev.os_user import os_user
 from Medical_KG_rev.parts import PlatformParts, settings_from
 from Medical_KG_rev.settings import Settings
 
 if TYPE_CHECKING:
     from Medical_KG_rev.graph import EntityLookup, GraphStats, LadybugGraphStore, QueryRows
     from Medical_KG_rev.index import Retriever, SearchResult
+    from Medical_KG_rev.orchestration.ledger.records import DeadLetter
     from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig
     from Medical_KG_rev.planning import Plan
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 DEFAULT_LEGS = ("bm25", "dense")
+ENDED_BADLY = (JobStatus.FAILED, JobStatus.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +148,13 @@ class Platform:
         pipeline: str | None = None,
         idempotency_key: str | None = None,
         wait: bool = True,
+        priority: int = 1,
     ) -> Iterator[dict[str, Any]]:
         """Submits and, unless told not to wait, runs. Yields what happens; the last event is ``result``.
 
-        The work is done by a child process. Leaving the iterator early interrupts it; what was committed is kept, and the
-        same call goes on from there.
+        ``priority`` is 0 (low), 1 (normal) or 2 (high): which of several waiting batches goes first. The work is done by a
+        child process. Leaving the iterator early interrupts it; what was committed is kept, and the same call goes on from
+        there.
         """
         request = self.request(source, ids, query=query, since=since, limit=limit, paths=paths)
         yield from self._work(
@@ -159,6 +164,7 @@ class Platform:
                 "pipeline": self.pipeline_for(source, pipeline),
                 "idempotency_key": idempotency_key,
                 "wait": wait,
+                "priority": priority,
             }
         )
 
@@ -217,20 +223,81 @@ class Platform:
 
     def job(self, job_id: str) -> dict[str, Any]:
         """One job with its stages, in the shape of ``jobs show --json``."""
-        from Medical_KG_rev.jobs_view import job_view
+        from Medical_KG_rev.jobs_view import whole_job
 
-        job = self._own_job(job_id)
-        return job_view(job, self.parts.ledger.attempts(job_id))
+        return whole_job(self.parts.ledger, self._own_job(job_id))
 
-    def retry(self, job_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Runs failed jobs again, or queued ones that nobody runs, from where they stopped. The last event is ``result``."""
+    def current_jobs(self, job_ids: Sequence[str] = (), *, submission: str | None = None) -> list[Job]:
+        """These jobs, or those of a submission (``batch_id`` of an ingest's result), as they are now.
+
+        Raises:
+            JobNotFoundError: this tenant has no such job or submission.
+        """
+        if submission is None:
+            return [self._own_job(job_id) for job_id in job_ids]
+        found = self.parts.ledger.submission(submission)
+        if found.tenant_id != self.tenant:
+            self.parts.ledger.submission(f"{submission} of tenant {self.tenant}")
+        return self.parts.ledger.jobs_of_submission(submission)
+
+    def retry(self, job_ids: Sequence[str], *, from_stage: str | None = None) -> Iterator[dict[str, Any]]:
+        """Runs failed jobs again, or queued ones that nobody runs, from where they stopped. The last event is ``result``.
+
+        With ``from_stage``, failed and dead jobs only: that stage and all after it are run again, whatever they have stored.
+
+        Raises:
+            UsageError: a job is in another state, or its pipeline has no such stage; lists those it has.
+        """
         for job_id in job_ids:
             job = self._own_job(job_id)
-            if job.status not in (JobStatus.FAILED, JobStatus.DEAD, JobStatus.QUEUED):
+            if from_stage is not None:
+                self._check_retry_from(job, from_stage)
+            elif job.status not in (*ENDED_BADLY, JobStatus.QUEUED):
                 raise UsageError(
                     f"Job {job_id} is {job.status}; only failed, dead and queued jobs can be retried.", job_id=job_id
                 )
-        yield from self._work({"command": "retry", "job_ids": list(job_ids)})
+        command = {"command": "retry", "job_ids": list(job_ids), "actor": os_user(), "from_stage": from_stage}
+        yield from self._work(command)
+
+    def cancel(self, job_id: str, *, reason: str = "") -> Job:
+        """Ends a job: at once when no worker is at it, else between two of its stages (``cancel_requested`` until then).
+
+        Raises:
+            JobNotFoundError: this tenant has no such job.
+            InvalidTransitionError: it has ended already.
+        """
+        self._own_job(job_id)
+        return self.parts.ledger.cancel(job_id, actor=os_user(), reason=reason)
+
+    # --- dead letters ------------------------------------------------------------------------------------------------
+
+    def dead_letters(
+        self, *, state: str | None = "open", stage: str | None = None, code: str | None = None, limit: int = 100
+    ) -> list[DeadLetter]:
+        """Jobs that failed for good, with their causes, the latest first.
+
+        ``state`` is ``open``, ``replayed``, ``discarded`` or None for all.
+        """
+        return self.parts.ledger.dead_letters.list(self.tenant, state=state, stage=stage, code=code, limit=limit)
+
+    def dead_letter(self, job_id: str) -> DeadLetter:
+        """The dead letter of a job. Raises JobNotFoundError."""
+        return self.parts.ledger.dead_letters.get(self.tenant, job_id)
+
+    def replay(self, job_ids: Sequence[str], *, reason: str = "") -> list[Job]:
+        """Queues the jobs of open dead letters again, each from the stage that failed; :meth:`retry` or a worker runs them.
+
+        Raises:
+            JobNotFoundError: a job has no dead letter.
+            UsageError: a letter is closed, or came back too often. The jobs before it are queued.
+        """
+        letters = [self.dead_letter(job_id) for job_id in job_ids]
+        return [self.parts.ledger.dead_letters.replay(letter, actor=os_user(), reason=reason) for letter in letters]
+
+    def discard(self, job_ids: Sequence[str], *, reason: str = "") -> list[Job]:
+        """Closes open dead letters: their jobs are dead, and only :meth:`retry` moves them again. Raises like :meth:`replay`."""
+        letters = [self.dead_letter(job_id) for job_id in job_ids]
+        return [self.parts.ledger.dead_letters.discard(letter, actor=os_user(), reason=reason) for letter in letters]
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -289,6 +356,21 @@ class Platform:
         if job.tenant_id != self.tenant:
             return self.parts.ledger.job(f"{job_id} of tenant {self.tenant}")
         return job
+
+    def _check_retry_from(self, job: Job, stage: str) -> None:
+        if job.status not in ENDED_BADLY:
+            raise UsageError(
+                f"Job {job.job_id} is {job.status}; only failed and dead jobs go back to the queue, and so to an earlier stage.",
+                remedy="Ingest the record again, or wait until the job has ended.",
+                job_id=job.job_id,
+            )
+        names = [each.name for each in self.parts.topologies.load(job.pipeline_name, job.pipeline_version).stages]
+        if stage not in names:
+            raise UsageError(
+                f"Pipeline {job.pipeline_name} of job {job.job_id} has no stage {stage!r}.",
+                remedy=f"Valid: {', '.join(names)}.",
+                valid=names,
+            )
 
     def _since(self, source: str, query: str | None, since: str | None) -> str | None:
         from Medical_KG_rev.planning import resolve_since

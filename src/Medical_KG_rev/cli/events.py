@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +12,7 @@ from Medical_KG_rev.cli.context import CommandGroup, Output, shared_options
 
 if TYPE_CHECKING:
     from Medical_KG_rev.orchestration.events.places import EventPlace
+    from Medical_KG_rev.parts import PlatformParts
 
 
 @click.group(cls=CommandGroup)
@@ -28,27 +29,31 @@ def tail(output: Output, follow: bool, job: str | None, kind: str | None) -> Non
     """Events, oldest first: all there are unless filtered. With --json, one in CloudEvents JSON format a line."""
     from Medical_KG_rev.orchestration.events.reader import open_event_reader
 
-    place, before = _place(output)
     found = 0
-    reader = open_event_reader(place, tenant_id=output.tenant, job_id=job, type=kind, follow=follow, before=before)
-    with closing(reader):
-        for event in reader:
-            found += 1
-            if output.json:
-                output.data(event)
-            else:
-                click.echo(_line(event))
+    with _place(output) as (place, before):
+        reader = open_event_reader(place, tenant_id=output.tenant, job_id=job, type=kind, follow=follow, before=before)
+        with closing(reader):
+            for event in reader:
+                found += 1
+                if output.json:
+                    output.data(event)
+                else:
+                    click.echo(_line(event))
     if not found:
         output.say("No events.")
 
 
-def _place(output: Output) -> tuple[EventPlace, Callable[[], object]]:
+@contextmanager
+def _place(output: Output) -> Iterator[tuple[EventPlace, Callable[[], object]]]:
     """Where the events are, and what to do first so that none of them is still on its way there."""
-    from Medical_KG_rev.orchestration.events.places import LogFolder
-    from Medical_KG_rev.parts import settings_from
+    with output.platform() as platform:
+        yield platform.parts.event_place, lambda: _drain(platform.parts)
 
-    settings = settings_from({"profile": output.profile, "data_dir": output.data_dir})
-    return LogFolder(settings.data_dir / "events"), lambda: None
+
+def _drain(parts: PlatformParts) -> None:
+    """Publishes what waits in the outbox. Where no ledger was ever written there is none, and none is made."""
+    if parts.settings.database.url.get_secret_value() or (parts.data_dir / "ledger.db").exists():
+        parts.relay.drain()
 
 
 def _line(event: Any) -> str:

@@ -11,6 +11,7 @@ from Medical_KG_rev.cli.context import F, Output, shared_options
 from Medical_KG_rev.cli.progress import follow
 
 FAILURES_SHOWN = 20
+PRIORITIES = ("low", "normal", "high")
 
 
 def _request_options(function: F) -> F:
@@ -32,6 +33,9 @@ def _request_options(function: F) -> F:
 @_request_options
 @click.option("--idempotency-key", metavar="KEY", help="The same key never makes the same record a second job.")
 @click.option("--no-wait", is_flag=True, help="Only submit; `medkg jobs retry` runs queued jobs later.")
+@click.option(
+    "--priority", type=click.Choice(PRIORITIES), default="normal", show_default=True, help="Which of several waiting goes first."
+)
 @click.option("--dry-run", is_flag=True, help="As `medkg plan`.")
 @shared_options
 def ingest(
@@ -44,6 +48,7 @@ def ingest(
     pipeline: str | None,
     idempotency_key: str | None,
     no_wait: bool,
+    priority: str,
     dry_run: bool,
 ) -> int:
     """Brings documents from SOURCE and runs them through a pipeline.
@@ -55,7 +60,14 @@ def ingest(
     if dry_run:
         return _plan(output, source, asked, pipeline)
     with output.platform() as platform:
-        events = platform.ingest(source, **asked, pipeline=pipeline, idempotency_key=idempotency_key, wait=not no_wait)
+        events = platform.ingest(
+            source,
+            **asked,
+            pipeline=pipeline,
+            idempotency_key=idempotency_key,
+            wait=not no_wait,
+            priority=PRIORITIES.index(priority),
+        )
         return report(output, follow(events, output))
 
 
