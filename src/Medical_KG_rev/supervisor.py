@@ -103,6 +103,7 @@ class Supervisor:
         self._slots = [_Slot(number) for number in range(1, processes + 1)]
         self._lock = threading.Lock()
         self._draining = threading.Event()
+        self._announced = False
         self._hard = threading.Event()
         self._ended: SimpleQueue[Exception | None] = SimpleQueue()
 
@@ -144,21 +145,26 @@ class Supervisor:
 
     def _await_all(self) -> list[Exception]:
         errors: list[Exception] = []
-        left, seconds_hard, told = len(self._slots), 0, False
+        left, seconds_hard = len(self._slots), 0
         while left:
-            if self._draining.is_set() and not told:
-                self._say({"event": "draining"})
-                told = True
             try:
                 error = self._ended.get(timeout=1.0)
             except Empty:
+                self._announce()
                 seconds_hard += self._press(seconds_hard)
                 continue
+            self._announce()
             left -= 1
             if error is not None:
                 errors.append(error)
                 self.drain()
         return errors
+
+    def _announce(self) -> None:
+        """Tells of the end once; not from :meth:`drain`, which a signal may call in the middle of another line."""
+        if self._draining.is_set() and not self._announced:
+            self._announced = True
+            self._say({"event": "draining"})
 
     def _press(self, seconds: int) -> bool:
         """One more second of an end at once; an interrupt that is lost is repeated."""
