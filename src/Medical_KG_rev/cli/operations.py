@@ -26,7 +26,7 @@ _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @click.option(
     "--older-than",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=60),
     default=3600.0,
     show_default=True,
     metavar="SECONDS",

@@ -6,7 +6,7 @@ import fcntl
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,35 +107,27 @@ def _swap(manifest: Manifest, staging: Path, target: RestoreTarget) -> None:
         restore_postgres(target.ledger.url, new / LEDGER_FILES[manifest.ledger])
         _forget_workers_of(target.ledger)
     names = [*FOLDERS] if target.ledger is not None else [*FOLDERS, *_ledger_files(target.data_dir)]
-    done: list[str] = []
+    places = [(target.data_dir / name, name) for name in names]
+    _rename_all([*((place, old / name) for place, name in places), *((new / name, place) for place, name in places)])
+
+
+def _rename_all(steps: Sequence[tuple[Path, Path]]) -> None:
+    """Renames what there is, in order; undoes it all where one fails."""
+    done: list[tuple[Path, Path]] = []
     try:
-        for name in names:
-            done.append(name)
-            _replace(target.data_dir / name, new / name, old / name)
+        for source, place in steps:
+            if source.exists():
+                source.rename(place)
+                done.append((source, place))
     except BaseException:
-        for name in reversed(done):
-            _put_back(target.data_dir / name, new / name, old / name)
+        for source, place in reversed(done):
+            place.rename(source)
         raise
 
 
 def _ledger_files(data_dir: Path) -> list[str]:
     """What SQLite keeps beside its file goes with it: a log of another database would be read into the new one."""
     return [path.name for path in data_dir.glob("ledger.db-*")] + [LEDGER_FILES["sqlite"]]
-
-
-def _replace(place: Path, new: Path, old: Path) -> None:
-    if place.exists():
-        place.rename(old)
-    if new.exists():
-        new.rename(place)
-
-
-def _put_back(place: Path, new: Path, old: Path) -> None:
-    """Undoes a replacement, wherever it stopped."""
-    if place.exists() and not new.exists():
-        place.rename(new)
-    if old.exists():
-        old.rename(place)
 
 
 def _forget_workers_of(engine: Engine) -> None:
