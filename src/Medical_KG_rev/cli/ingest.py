@@ -32,7 +32,7 @@ def _request_options(function: F) -> F:
 @click.command()
 @_request_options
 @click.option("--idempotency-key", metavar="KEY", help="The same key never makes the same record a second job.")
-@click.option("--no-wait", is_flag=True, help="Only submit; `medkg jobs retry` runs queued jobs later.")
+@click.option("--no-wait", is_flag=True, help="Only submit; `medkg worker` runs what waits.")
 @click.option(
     "--priority", type=click.Choice(PRIORITIES), default="normal", show_default=True, help="Which of several waiting goes first."
 )
@@ -146,6 +146,6 @@ def _summarise(output: Output, result: dict[str, Any]) -> None:
         output.say(f"  … and {len(failed) - FAILURES_SHOWN:,} more: `medkg jobs list --status failed`.")
     queued = sum(document["status"] == "queued" for document in documents)
     if queued:
-        output.say(f"{queued:,} queued. Run them with `medkg jobs retry JOB…` or `medkg jobs retry --queued`.")
+        output.say(f"{queued:,} queued. `medkg worker --once` or `medkg jobs retry --queued` runs them.")
     elif result["completed"]:
         output.say('Next: `medkg search "your question"`, `medkg graph stats`.')
