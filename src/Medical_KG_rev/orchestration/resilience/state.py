@@ -23,6 +23,10 @@ class ResilienceState(Protocol):
         """The limiter of that name."""
         ...
 
+    def close(self) -> None:
+        """Lets go of what the state is kept in."""
+        ...
+
 
 class InProcessState:
     """State within this process, for the profile ``embedded``. Outlives the callers that use it, as a batch's end closes none.
@@ -60,3 +64,6 @@ class InProcessState:
                 limiter = RateLimiter(config.per_second, sleep=self._sleep, clock=self._clock)
                 self._limiters[name] = known = config, limiter
             return known[1]
+
+    def close(self) -> None:
+        """It is kept in this object alone."""
