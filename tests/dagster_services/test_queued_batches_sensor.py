@@ -58,7 +58,7 @@ def test_repeated_ticks_hand_each_batch_over_once(definitions: Definitions, part
         "a tick that submitted nothing is repeated with the same keys, which Dagster takes once"
     )
     for request in requests:
-        queue_run(definitions, parts, request, DagsterRunStatus.QUEUED)
+        queue_run(definitions, parts, request, DagsterRunStatus.NOT_STARTED)
     assert tick(definitions, parts) == []
     assert "sensor" in str(parts.metrics.take_changes())
 
@@ -126,7 +126,7 @@ def test_no_more_runs_wait_in_dagster_than_its_queue_is_to_hold(
     monkeypatch.setattr(sensor_module, "AT_ONCE", 2)
     requests = tick(definitions, parts)
     assert len(requests) == 2
-    queue_run(definitions, parts, requests[0], DagsterRunStatus.QUEUED)
+    queue_run(definitions, parts, requests[0], DagsterRunStatus.NOT_STARTED)
     assert len(tick(definitions, parts)) == 1
 
 

@@ -102,7 +102,7 @@ class _Pooled:
 
     def dispose(self) -> None:
         """Closes the pool."""
-        super().dispose()
+        super().dispose()  # type: ignore[misc]
         self._engine.dispose()
 
     def _use(self, engine: Engine) -> None:
