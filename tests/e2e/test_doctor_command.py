@@ -71,7 +71,7 @@ def test_servers_that_are_down_are_named_soon(medkg: Medkg, closed_port: Callabl
     assert time.monotonic() - started < 120
     found = checks(ended)
     assert not any(found[name]["ok"] for name in PLACES)
-    assert all(found[name]["ok"] for name in ("data folder", "configuration", "models", "embedding"))
+    assert all(found[name]["ok"] for name in ("data folder", "configuration", "models"))
     assert "hidden" not in ended.out + ended.err
 
 
