@@ -74,6 +74,8 @@ jobs = Table(
     Index("jobs_by_submission", "submission_id", "position"),
     Index("jobs_by_document", "tenant_id", "doc_id"),
     Index("jobs_by_tenant", "tenant_id", "job_id"),
+    Index("jobs_by_source", "tenant_id", "source", "job_id"),
+    Index("jobs_by_pipeline", "tenant_id", "pipeline_name", "job_id"),
     Index("jobs_unbatched", "submission_id", sqlite_where=UNBATCHED, postgresql_where=UNBATCHED),
 )
 

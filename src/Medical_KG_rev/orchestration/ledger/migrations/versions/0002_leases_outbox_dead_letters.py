@@ -31,6 +31,8 @@ def upgrade() -> None:
     op.execute("UPDATE batches SET lease_expires_at = 0 WHERE status = 'running'")
     op.create_index("jobs_unbatched", "jobs", ["submission_id"], sqlite_where=UNBATCHED, postgresql_where=UNBATCHED)
     op.create_index("jobs_by_tenant", "jobs", ["tenant_id", "job_id"])
+    op.create_index("jobs_by_source", "jobs", ["tenant_id", "source", "job_id"])
+    op.create_index("jobs_by_pipeline", "jobs", ["tenant_id", "pipeline_name", "job_id"])
     op.create_index("batches_by_turn", "batches", ["status", "priority", "created_at"])
     if op.get_bind().dialect.name == "postgresql":
         op.alter_column("stage_attempts", "attempt_id", type_=sa.BigInteger())
