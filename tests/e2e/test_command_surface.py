@@ -15,6 +15,8 @@ COMMANDS = (
     "ingest",
     "plan",
     "jobs",
+    "dlq",
+    "ledger",
     "search",
     "eval",
     "show",
@@ -30,7 +32,9 @@ COMMANDS = (
     "ui",
 )
 SUBCOMMANDS = {
-    "jobs": ("list", "show", "retry"),
+    "jobs": ("list", "show", "retry", "cancel", "watch"),
+    "dlq": ("list", "show", "replay", "discard"),
+    "ledger": ("status", "migrate"),
     "graph": ("show", "query", "stats"),
     "pipelines": ("list", "show", "validate", "schema", "graph"),
     "policies": ("list", "show"),
@@ -77,7 +81,7 @@ def test_help_of_every_command_names_it_and_what_it_offers(library: Medkg) -> No
     assert library("--help").expect(0).err == ""
 
 
-@pytest.mark.parametrize("arguments", [("frobnicate",), ("extract", "--batch", "x"), ("jobs", "watch"), ("jobs", "cancel", "j1")])
+@pytest.mark.parametrize("arguments", [("frobnicate",), ("extract", "--batch", "x"), ("jobs", "frob"), ("dlq", "frob", "j1")])
 def test_an_unknown_command_lists_those_there_are(medkg: Medkg, arguments: tuple[str, ...]) -> None:
     ended = medkg(*arguments).expect(2)
     assert ended.out == ""
