@@ -99,6 +99,7 @@ def _work(
 
     A fault of the surroundings is waited out; one of the configuration ends the worker.
     """
+    parts.policies.names()  # no stage runs without them: say so now, not with the first batch
     batches = 0
     while not stop.is_set():
         if parts.runner.unfit:
