@@ -82,8 +82,9 @@ def fill(ledger: Ledger, batches: int, documents: int) -> None:
     put = copy_rows if ledger.database.is_postgres else insert_rows
     put(ledger, "batches", BATCH_COLUMNS, batch_rows(batches, documents))
     put(ledger, "jobs", JOB_COLUMNS, job_rows(batches, documents))
+    tidy = text("VACUUM ANALYZE" if ledger.database.is_postgres else "ANALYZE")  # as PostgreSQL does by itself after a while
     with ledger.engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("ANALYZE"))
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(tidy)
 
 
 def insert_rows(ledger: Ledger, name: str, columns: str, rows: Iterator[tuple[Any, ...]]) -> None:

@@ -161,6 +161,19 @@ def test_a_retry_by_hand_answers_the_letter(toys: Toys) -> None:
         toys.ledger.dead_letters.replay(letter, actor="me", reason="again")
 
 
+def test_what_failed_in_a_batch_stays_failed_when_its_worker_is_lost(toys: Toys) -> None:
+    failed, other = toys.submit(2)
+    batch = toys.batch([failed, other])
+    lease = toys.ledger.queue.lease("w", 60.0)
+    assert lease is not None
+    start = toys.ledger.stages.start(lease, "parse", None)
+    toys.end_stage(lease, "parse", {failed.job_id: start.attempts[failed.job_id]}, JobStatus.FAILED)
+    assert [job.job_id for job in toys.ledger.recovery.release_worker("w", LOST)] == [other.job_id]
+    assert toys.ledger.job(failed.job_id).status == JobStatus.FAILED
+    assert toys.ledger.job(other.job_id).status == JobStatus.QUEUED
+    assert toys.ledger.job(other.job_id).batch_id == batch.batch_id
+
+
 def test_two_ledgers_share_one_queue(toys: Toys, open_ledger: Callable[..., Ledger]) -> None:
     toys.queued()
     other = open_ledger()

@@ -170,6 +170,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- work ------------------------------------------------------------------------------------------------------------
 
+    @precondition(lambda self: self.waiting_batches() or len(self.held) < len(WORKERS))
     @rule(worker=st.sampled_from(WORKERS))
     def lease(self, worker: str) -> None:
         waiting = self.waiting_batches()
@@ -185,7 +186,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(pick=indices, stage=st.sampled_from(STAGES))
     def start(self, pick: int, stage: str) -> None:
         idle = [held for held in self.held if not held.attempts]
-        held = idle[pick % len(idle)]
+        self._start(idle[pick % len(idle)], stage)
+
+    def _start(self, held: Held, stage: str) -> None:
         alive = self.of_batch(held.lease.batch_id, LEASED, RUNNING)
         begun = self.ledger.stages.start(held.lease, stage, None)
         assert set(begun.cancelled) == {name for name in alive if self.jobs[name].cancel}
@@ -203,12 +206,38 @@ class LedgerMachine(RuleBasedStateMachine):
     def record(self, pick: int, outcomes: list[JobStatus | None], cut: int) -> None:
         """The stage ends for some jobs, then for the others: it goes on, completes or fails each of them."""
         busy = [held for held in self.held if held.attempts]
-        held = busy[pick % len(busy)]
+        self._record(busy[pick % len(busy)], outcomes, cut)
+
+    def _record(self, held: Held, outcomes: list[JobStatus | None], cut: int = 0) -> None:
         ended = dict(zip(held.attempts, outcomes, strict=False))
         names = list(ended)
         if 0 < cut < len(names):
             self._end(held, names[:cut], ended, last=False)
         self._end(held, names[cut:] if cut < len(names) else names, ended, last=True)
+
+    @precondition(lambda self: self.waiting_batches())
+    @rule(worker=st.sampled_from(WORKERS), cancelled=st.booleans(), dies=st.booleans())
+    def lease_and_start(self, worker: str, cancelled: bool, dies: bool) -> None:
+        """The usual way, taken at once so that long stories come about: one of the jobs may be cancelled, the worker may die."""
+        self.lease(worker)
+        held = self.held[-1]
+        if cancelled:
+            self._cancel(self.of_batch(held.lease.batch_id, LEASED)[0])
+        self._start(held, STAGES[0])
+        if dies:
+            self.worker_is_gone(worker, LOST)
+
+    @precondition(lambda self: self.held)
+    @rule(outcomes=endings, finished=st.booleans())
+    def a_whole_stage(self, outcomes: list[JobStatus | None], finished: bool) -> None:
+        """The batch that was leased last goes through a stage."""
+        held = self.held[-1]
+        if not held.attempts:
+            self._start(held, STAGES[1])
+        if held.attempts:
+            self._record(held, outcomes)
+        if finished:
+            self.finish(len(self.held) - 1, None)
 
     def _end(self, held: Held, names: list[str], outcomes: dict[str, JobStatus | None], *, last: bool) -> None:
         self.write_end(held, {name: outcomes[name] for name in names}, last=last)
@@ -318,9 +347,12 @@ class LedgerMachine(RuleBasedStateMachine):
     # --- what people do --------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.jobs)
-    @rule(pick=indices)
-    def cancel(self, pick: int) -> None:
-        name = sorted(self.jobs)[pick % len(self.jobs)]
+    @rule(pick=indices, at_work=st.booleans())
+    def cancel(self, pick: int, at_work: bool) -> None:
+        names = sorted((at_work and self.in_states(*OPEN)) or self.jobs)
+        self._cancel(names[pick % len(names)])
+
+    def _cancel(self, name: str) -> None:
         job = self.jobs[name]
         if job.status in TERMINAL:
             with pytest.raises(InvalidTransitionError):
@@ -449,8 +481,8 @@ def test_the_ledger_agrees_with_its_model(toys: Toys) -> None:
     run_state_machine_as_test(
         lambda: LedgerMachine(toys),
         settings=settings(
-            max_examples=8 if postgres else 20,
-            stateful_step_count=40,
+            max_examples=10 if postgres else 50,
+            stateful_step_count=60,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

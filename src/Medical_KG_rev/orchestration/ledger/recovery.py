@@ -22,6 +22,8 @@ from Medical_KG_rev.orchestration.ledger.transitions import locked_jobs, move
 MAX_LOSSES = 3
 """A job that alone in its batch lost so many workers in a row is dead: it is what kills them."""
 LONGEST_PAUSE_SECONDS = 300.0
+AT_WORK = (JobStatus.LEASED, JobStatus.RUNNING, JobStatus.STUCK)
+"""States of a job that goes back with its batch."""
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -97,8 +99,7 @@ class Recovery:
             batch = _batch(connection, batch_id)
             if batch.status not in (*HELD, "stuck") or (worker is not None and batch.worker != worker):
                 return []
-            states = [JobStatus.LEASED, JobStatus.RUNNING, JobStatus.STUCK]
-            left = locked_jobs(connection, jobs.c.batch_id == batch_id, jobs.c.status.in_(states))
+            left = locked_jobs(connection, jobs.c.batch_id == batch_id, jobs.c.status.in_(AT_WORK))
             self._give_back(connection, batch, left, reason, now)
             return left
 
@@ -188,7 +189,8 @@ class Recovery:
         if not left:
             return []
         values = {name: value for name, value in requeued().items() if name in ("round", "current_attempt")}
-        move(connection, JobStatus.QUEUED, now, jobs.c.batch_id == batch.batch_id, **values)
+        of_batch = jobs.c.batch_id == batch.batch_id
+        move(connection, JobStatus.QUEUED, now, of_batch, jobs.c.status.in_(AT_WORK), **values)  # not what failed in it before
         return [
             self._events.job_retried(
                 job_subject(job), from_stage=job.current_stage, reason=reason.code, occurrence=job.round + 1, time=now
