@@ -25,6 +25,7 @@ from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.observability.logs import configure_logging
 from Medical_KG_rev.orchestration.ledger import JobStatus, Ledger
 from Medical_KG_rev.orchestration.ledger.admission import LEASING
+from Medical_KG_rev.orchestration.ledger.recovery import STOPPED
 from Medical_KG_rev.orchestration.session import IngestSession, ReplaceProcess
 from Medical_KG_rev.orchestration.submission import IdFactory, SubmissionParts
 from Medical_KG_rev.parts import PlatformParts
@@ -65,6 +66,7 @@ def execute(parts: PlatformParts, command: dict[str, Any], tell: Tell, stop: thr
         tell,
         lease_seconds=parts.settings.queue.lease_seconds,
         unfit=lambda: parts.runner.unfit,
+        patient=command["command"] != "work",
     )
     with Background(parts, tell, resident=command["command"] == "work"):
         match command["command"]:
@@ -100,18 +102,21 @@ def _work(
     A fault of the surroundings is waited out; one of the configuration ends the worker.
     """
     parts.policies.names()  # no stage runs without them: say so now, not with the first batch
-    batches = 0
+    batches, faulted = 0, False
     while not stop.is_set():
         if parts.runner.unfit:
             raise ReplaceProcess({"command": "work", "once": once})
         try:
-            worked = session.work()
+            if faulted:  # a batch that could not be given back while the ledger was away is given back now
+                parts.ledger.recovery.release_worker(parts.registration.token, STOPPED)
+            worked, faulted = session.work(), False
         except WorkerStoppedError:
             break
         except MedicalKGError as error:
             if not is_transient(error):
                 raise
             tell({"event": "fault", "code": error.code, "message": str(error)})
+            faulted = True
             stop.wait(FAULT_PAUSE_SECONDS)
             continue
         batches += worked

@@ -89,7 +89,9 @@ def test_services_give_the_same_documents_as_embedded(
     assert kinds["stage.started"] == kinds["stage.completed"] == documents * STAGES
     assert kinds["job.queued"] == kinds["job.completed"] == documents
     assert kinds["batch.created"] == kinds["batch.leased"] == kinds["batch.completed"] == 1
-    assert {event["key"] for event in events} == {event["jobid"] for event in events}, "the key orders the events of a job"
+    assert {event["key"] for event in events} == {event.get("jobid") or event["batchid"] for event in events}, (
+        "the key orders the events of a job"
+    )
     assert faults(events) == []
 
 

@@ -7,15 +7,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from Medical_KG_rev.errors import LeaseLostError, UsageError
+from Medical_KG_rev.errors import LeaseLostError, MedicalKGError, UsageError, is_transient
 from Medical_KG_rev.models import Adapter, AdapterRequest
 from Medical_KG_rev.orchestration.ledger import Batch, Job, JobStatus, Lease, Ledger
 from Medical_KG_rev.orchestration.ledger.queue import cut_into_batches
+from Medical_KG_rev.orchestration.ledger.recovery import STOPPED
 from Medical_KG_rev.orchestration.ledger.workers import is_alive, live_workers, recover_lost_workers
 from Medical_KG_rev.orchestration.pipeline import Pipeline
 from Medical_KG_rev.orchestration.submission import Listing, SubmissionParts, begin_submission
 
 POLL_SECONDS = 0.5
+MAX_FAULTS = 5
+"""Runs in a row that may end because a server is away."""
+FAULT_PAUSE_SECONDS = 3.0
 
 
 class BatchRunner(Protocol):
@@ -52,8 +56,11 @@ class IngestSession:
     tell: Callable[[dict[str, Any]], None]
     lease_seconds: float = 60.0
     unfit: Callable[[], bool] = lambda: False
+    patient: bool = True
+    """Waits out a server that is away, and runs the batch again. A resident worker does so itself."""
     sleep: Callable[[float], None] = time.sleep
     _batches: int = field(default=0, init=False)
+    _faults: int = field(default=0, init=False)
 
     @property
     def _ledger(self) -> Ledger:
@@ -197,8 +204,16 @@ class IngestSession:
         self.tell({"event": "batch", "number": self._batches, "documents": batch.documents})
         try:
             self.run_batch(batch)
+            self._faults = 0
         except LeaseLostError as error:
             self.tell({"event": "lease_lost", "batch_id": lease.batch_id, "message": error.message})
+        except MedicalKGError as error:
+            self._faults += 1
+            if not is_transient(error) or self._faults > MAX_FAULTS or not self.patient:
+                raise
+            self.tell({"event": "fault", "code": error.code, "message": str(error)})
+            self.sleep(FAULT_PAUSE_SECONDS * self._faults)
+            self._ledger.recovery.release_worker(self.parts.worker, STOPPED)
 
     def _new_batch(self, jobs: Sequence[Job]) -> Batch:
         now = self.parts.clock()

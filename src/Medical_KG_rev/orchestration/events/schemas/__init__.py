@@ -6,6 +6,8 @@ import json
 from importlib import resources
 from typing import Any
 
+__all__ = ["Schema", "attributes_schema", "data_schema"]
+
 Schema = dict[str, Any]
 
 
