@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from Medical_KG_rev.operations import Manifest, StorageUsage
+    from Medical_KG_rev.parts import PlatformParts
     from Medical_KG_rev.settings import Settings
 
+RUNS_AT_A_TIME = 1000
+"""Removing a run takes some milliseconds; what is left goes the next time."""
 _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
@@ -34,7 +37,7 @@ _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 )
 @shared_options
 def gc(output: Output, dry_run: bool, older_than: float) -> None:
-    """Removes what nothing refers to: objects without rows, remains of killed processes, logs of two weeks ago.
+    """Removes what nothing refers to: objects without rows, remains of killed processes, logs of two weeks ago, old runs.
 
     It may run at any time, beside anything.
     """
@@ -44,13 +47,26 @@ def gc(output: Output, dry_run: bool, older_than: float) -> None:
         parts = platform.parts
         collector = GarbageCollector(parts.data_dir, parts.ledger.engine, parts.store, time.time, safety_seconds=older_than)
         report = collector.run(dry_run=dry_run)
+        runs = 0 if dry_run else _prune_history(parts)
     if output.json:
-        output.data(report.to_dict())
+        output.data({**report.to_dict(), "runs": runs})
         return
     for item in report.cleared:
         click.echo(f"{item.kind:<24} {item.count:>9,} {shown(item.bytes):>10}")
+    if runs:
+        click.echo(f"{'runs of Dagster':<24} {runs:>9,}")
     if dry_run:
         output.say("Nothing was removed.")
+
+
+def _prune_history(parts: PlatformParts) -> int:
+    """Runs that ended long ago leave Dagster's history (``MK_DAGSTER__RETENTION_DAYS``); how many did."""
+    if not parts.dagster_home.exists():
+        return 0
+    from Medical_KG_rev.orchestration.dagster.history import prune_runs
+
+    older_than = parts.settings.dagster.retention_days * 86_400
+    return prune_runs(parts.dagster, older_than, RUNS_AT_A_TIME, now=time.time())
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """Dagster's PostgreSQL storages with a pool of connections, in a schema of their own.
 
-The stock storages open a connection for every statement: an 8-op run opens some 150, which is two thirds of its time. These keep
-theirs. Each storage of a process has its own pool, of which :data:`KEPT` stay open and :data:`AT_MOST` can be:
+The stock storages open a connection for every statement. These keep theirs: each storage of a process has its
+own pool, of which :data:`KEPT` stay open and :data:`AT_MOST` can be:
 
 =======================  =================================  =========
 process                  storages in use                    connections, usual / at most
