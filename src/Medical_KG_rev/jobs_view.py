@@ -36,11 +36,7 @@ def job_view(job: Job, attempts: Sequence[StageAttempt]) -> dict[str, Any]:
         "submission_id": job.submission_id,
         "batch_id": job.batch_id,
         "cancel_requested": job.cancel_requested,
-        "flags": {
-            "pdf_downloaded": job.pdf_downloaded,
-            "pdf_ir_ready": job.pdf_ir_ready,
-            "post_pdf_started": job.post_pdf_started,
-        },
+        "flags": {"pdf_downloaded": job.pdf_downloaded, "pdf_ir_ready": job.pdf_ir_ready},
         "retry_count_per_stage": dict(job.retry_count_per_stage),
         "error": {"code": job.error_code, "message": job.error_message, "stage": job.error_stage} if job.error_code else None,
         "failure_mark": job.failure_mark,

@@ -139,8 +139,8 @@ class Metrics:
         for (name, labels), value in values.items():
             if self._is_level(self._metrics[name]):
                 changes.append([name, list(labels), value])
-            elif more := value - self._taken_values.get((name, labels), 0.0):
-                changes.append([name, list(labels), more])
+            elif (name, labels) not in self._taken_values or value != self._taken_values[name, labels]:
+                changes.append([name, list(labels), value - self._taken_values.get((name, labels), 0.0)])
         for (name, labels), (counts, total) in distributions.items():
             old_counts, old_total = self._taken_distributions.get((name, labels), ([0] * len(counts), 0.0))
             if counts != old_counts:
