@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from Medical_KG_rev.cli.context import CommandGroup, F, Output, shared_options
+from Medical_KG_rev.os_user import os_user
 
 if TYPE_CHECKING:
     from Medical_KG_rev.orchestration.ledger import Ledger
@@ -87,14 +87,7 @@ def _chosen(admission: bool, leasing: bool) -> list[str]:
 
 def _set(ledger: Ledger, names: list[str], *, closed: bool, reason: str) -> None:
     for name in names:
-        ledger.gates.set(name, closed=closed, actor=_user(), reason=reason)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no such user id
-        return "unknown"
+        ledger.gates.set(name, closed=closed, actor=os_user(), reason=reason)
 
 
 def _show(output: Output, ledger: Ledger) -> None:
