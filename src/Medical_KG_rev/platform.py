@@ -19,8 +19,8 @@ from Medical_KG_rev.errors import RecordNotFoundError, UsageError
 from Medical_KG_rev.models import AdapterRequest, Chunk, Document
 from Medical_KG_rev.orchestration.ledger import Job, JobStatus
 from Medical_KG_rev.os_user import os_user
-from Medical_KG_rev.parts import PlatformParts, settings_from
-from Medical_KG_rev.settings import Settings
+from Medical_KG_rev.parts import PlatformParts
+from Medical_KG_rev.settings import Settings, settings_from
 
 if TYPE_CHECKING:
     from Medical_KG_rev.graph import EntityLookup, GraphStats, LadybugGraphStore, QueryRows

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, Field, HttpUrl, SecretStr, model_validator
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, Field, HttpUrl, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails, to_jsonable_python
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from Medical_KG_rev.errors import ConfigurationError
+
 MEBIBYTE = 1024 * 1024
+SECRET_NAME = re.compile(r"KEY|SECRET|PASSWORD|TOKEN|URL")
 
 
 class RemoteSource(BaseModel):
@@ -254,3 +258,27 @@ def _secrets_in(model: BaseModel) -> Iterator[SecretStr]:
             yield value
         elif isinstance(value, BaseModel):
             yield from _secrets_in(value)
+
+
+def settings_from(overrides: Mapping[str, Any]) -> Settings:
+    """Settings from the environment, with those of ``overrides`` that are given.
+
+    Raises:
+        ConfigurationError: names the variable, what is wrong with it and what it holds.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        faults = [_fault_text(fault) for fault in error.errors(include_url=False)]
+        raise ConfigurationError(
+            f"The settings are not valid. {'; '.join(faults)}.", remedy="docs/reference/configuration.md lists them all."
+        ) from error
+
+
+def _fault_text(fault: ErrorDetails) -> str:
+    """One fault. What a secret holds, or all settings together, is not repeated."""
+    if not fault["loc"]:
+        return fault["msg"].removeprefix("Value error, ")
+    name = "__".join(str(part) for part in fault["loc"]).upper()
+    shown = "" if SECRET_NAME.search(name) else f" (got {fault.get('input')!r})"
+    return f"MK_{name}: {fault['msg']}{shown}"

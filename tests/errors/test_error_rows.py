@@ -36,9 +36,8 @@ from Medical_KG_rev.orchestration.resilience import PolicyRunner, ResilientCalle
 from Medical_KG_rev.orchestration.stages.calls import split_output
 from Medical_KG_rev.orchestration.topology import ResiliencePolicyConfig, ResiliencePolicyLoader
 from Medical_KG_rev.parsing import IrParser
-from Medical_KG_rev.parts import settings_from
 from Medical_KG_rev.services.programs import packaged
-from Medical_KG_rev.settings import EmbeddingSettings, RemoteSource, Settings
+from Medical_KG_rev.settings import EmbeddingSettings, RemoteSource, Settings, settings_from
 from Medical_KG_rev.storage import FilesystemObjectStore
 from Medical_KG_rev.storage.formats import check_formats
 from Medical_KG_rev.testing.graph import TENANT, write

@@ -1,0 +1,192 @@
+"""What documents pass through: sources, policies, models and the components of the stages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from Medical_KG_rev.models import Caller
+from Medical_KG_rev.parts.stores import LedgerArchive, StoreParts
+from Medical_KG_rev.settings import Settings
+
+if TYPE_CHECKING:
+    from Medical_KG_rev.adapters import AdapterManager
+    from Medical_KG_rev.index import HaystackIndexWriter, Retriever
+    from Medical_KG_rev.orchestration.resilience.remote import RemoteCallers
+    from Medical_KG_rev.orchestration.resilience.state import ResilienceState
+    from Medical_KG_rev.orchestration.stages.registry import StageRegistry
+    from Medical_KG_rev.orchestration.topology import ResiliencePolicyLoader
+    from Medical_KG_rev.text import EmbeddingBackend, EmbeddingSample, GpuProbe, HaystackChunker, HaystackEmbedder
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HaystackComponents:
+    """The Haystack components of a pipeline."""
+
+    chunker: HaystackChunker
+    embedder: HaystackEmbedder
+    index_writer: HaystackIndexWriter
+
+
+class ComponentParts(StoreParts):
+    """The stages of one process, and what they are made of."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.on_retry: Callable[[int, float, BaseException], None] | None = None
+        """Told before each wait of a remote request: attempts so far, seconds, error."""
+
+    @cached_property
+    def policies(self) -> ResiliencePolicyLoader:
+        """Resilience policies by name."""
+        from Medical_KG_rev.orchestration.topology import ResiliencePolicyLoader
+
+        return ResiliencePolicyLoader(self.settings.orchestration_dir(), archive=LedgerArchive(self))
+
+    @cached_property
+    def adapters(self) -> AdapterManager:
+        """Adapters by source."""
+        from Medical_KG_rev.adapters import AdapterManager
+
+        return AdapterManager(self.settings, self.caller_for)
+
+    def caller_for(self, policy: str) -> Caller:
+        """Makes remote requests under a policy: as it was when the running batch began."""
+        return self._remote_callers.caller(policy)
+
+    @cached_property
+    def _remote_callers(self) -> RemoteCallers:
+        from Medical_KG_rev.orchestration.resilience.remote import RemoteCallers
+
+        return RemoteCallers(
+            self.policies,
+            self.resilience_state,
+            on_retry=self._note_retry,
+            on_wait=lambda seconds: self._note_wait("remote", seconds),
+        )
+
+    @cached_property
+    def resilience_state(self) -> ResilienceState:
+        """Breakers and limiters: this process's own, or shared through PostgreSQL."""
+        if self.settings.database.url.get_secret_value():
+            from Medical_KG_rev.orchestration.resilience.shared import SharedState
+
+            return SharedState(self.ledger.engine, on_state=self.metrics.breaker)
+        from Medical_KG_rev.orchestration.resilience.state import InProcessState
+
+        return InProcessState(on_state=self.metrics.breaker)
+
+    @cached_property
+    def backend(self) -> EmbeddingBackend:
+        """The embedding model."""
+        from Medical_KG_rev.text import open_backend
+
+        return open_backend(self.settings.embedding, self.models, self.caller_for(self.settings.embedding.policy))
+
+    @cached_property
+    def components(self) -> HaystackComponents:
+        """Chunker, embedder and index writer."""
+        from Medical_KG_rev.text import HaystackChunker, HaystackEmbedder
+
+        backend = self.backend
+        chunker = HaystackChunker(self.settings.chunking, backend.count_tokens, backend.max_tokens, backend.fingerprint)
+        embedder = HaystackEmbedder(backend, gpu=self._gpu_probe(), record=self._note_embedding)
+        return HaystackComponents(chunker, embedder, self.index_writer)
+
+    @cached_property
+    def index_writer(self) -> HaystackIndexWriter:
+        """The writing side of the index."""
+        from Medical_KG_rev.index import HaystackIndexWriter
+
+        return HaystackIndexWriter(self.data_dir / "index")
+
+    def retriever(self, legs: tuple[str, ...]) -> Retriever:
+        """The reading side of the index; the model is loaded only where a leg needs it."""
+        from Medical_KG_rev.index import Retriever
+
+        dense = "dense" in legs
+        return Retriever(
+            self.data_dir / "index",
+            self.backend.encode_query if dense else None,
+            depth=self.settings.search.depth,
+            rrf_k=self.settings.search.rrf_k,
+            model_fingerprint=self.backend.fingerprint if dense else None,
+        )
+
+    @cached_property
+    def stage_types(self) -> StageRegistry:
+        """Stage types with what builds them: the built-in ones and those of plugins."""
+        from Medical_KG_rev.orchestration.stages.registry import StageRegistry, without_config
+
+        makers: dict[str, Callable[[], object]] = {
+            "ingest": self._ingest_stage,
+            "parse": self._parser,
+            "ir_validation": self._validator,
+            "chunk": lambda: self.components.chunker,
+            "embed": lambda: self.components.embedder,
+            "index": lambda: self.components.index_writer,
+            "extract": self._extractor,
+            "kg": self._graph_writer,
+        }
+        registry = StageRegistry.builtin({name: without_config(make) for name, make in makers.items()})
+        registry.discover()
+        return registry
+
+    def _note_wait(self, stage: str, seconds: float) -> None:
+        self.metrics.rate_limit_waited(stage, seconds)
+
+    def _note_embedding(self, sample: EmbeddingSample) -> None:
+        gpu = sample.gpu
+        if gpu is not None:
+            self.metrics.gpu(gpu.memory_used_bytes, gpu.utilisation, probe="endpoint")
+        logger.info(
+            "embedded %d texts (%d tokens) with %s in %.3f s%s",
+            sample.texts,
+            sample.tokens,
+            sample.model,
+            sample.seconds,
+            f"; GPU memory used {gpu.memory_used_bytes}, utilisation {gpu.utilisation}" if gpu else "",
+        )
+
+    def _gpu_probe(self) -> GpuProbe | None:
+        """An endpoint says on its metrics page what its GPU does; a model on this machine's CPU has none."""
+        from Medical_KG_rev.text import EndpointGpuProbe
+
+        if self.settings.embedding.model != "http":
+            return None
+        return EndpointGpuProbe(str(self.settings.embedding.base_url).rstrip("/").removesuffix("/v1") + "/metrics")
+
+    def _ingest_stage(self) -> Any:
+        from Medical_KG_rev.adapters import PluginIngestStage
+
+        return PluginIngestStage(self.adapters)
+
+    def _parser(self) -> Any:
+        from Medical_KG_rev.parsing import IrParser
+
+        return IrParser(lambda: datetime.now(UTC))
+
+    def _validator(self) -> Any:
+        from Medical_KG_rev.parsing import IrValidator
+
+        return IrValidator()
+
+    def _extractor(self) -> Any:
+        from Medical_KG_rev.extraction import RecordExtractor
+
+        return RecordExtractor()
+
+    def _graph_writer(self) -> Any:
+        from Medical_KG_rev.graph import GraphWriter
+
+        return GraphWriter(self.graph)
+
+    def _note_retry(self, attempt: int, seconds: float, error: BaseException) -> None:
+        if self.on_retry is not None:
+            self.on_retry(attempt, seconds, error)

@@ -1,0 +1,219 @@
+"""What runs batches: pipelines, the stage runner, lineage and Dagster."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from Medical_KG_rev.errors import DagsterPipelineConfigError
+from Medical_KG_rev.orchestration.ledger import Batch
+from Medical_KG_rev.parts.components import ComponentParts
+from Medical_KG_rev.parts.stores import LedgerArchive
+from Medical_KG_rev.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, JobDefinition
+
+    from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
+    from Medical_KG_rev.orchestration.lineage import Lineage
+    from Medical_KG_rev.orchestration.pipeline import Pipeline
+    from Medical_KG_rev.orchestration.stages.runner import (
+        CallerFor,
+        OnRetry,
+        Progress,
+        RunObserver,
+        StageCaller,
+        StageRunner,
+    )
+    from Medical_KG_rev.orchestration.topology import ConfigWatch, PipelineLoader
+
+
+class PlatformParts(ComponentParts):
+    """The parts of one process. Nothing is opened before it is used; :meth:`close` closes what was."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.progress: Progress | None = None
+        self._pipelines: dict[tuple[str, str], Pipeline] = {}
+        self._jobs: dict[str, JobDefinition] = {}
+
+    @cached_property
+    def topologies(self) -> PipelineLoader:
+        """Pipelines as their files state them."""
+        from Medical_KG_rev.orchestration.topology import PipelineLoader
+
+        return PipelineLoader(
+            self.settings.orchestration_dir(),
+            policies=self.policies.names,
+            stage_types=self.stage_types.names(),
+            sources=self.adapters.names(),
+            archive=LedgerArchive(self),
+        )
+
+    def pipeline(self, name: str, version: str | None = None) -> Pipeline:
+        """A pipeline with its stages built; ``version`` as a job pinned it.
+
+        Raises:
+            DagsterPipelineConfigError: unknown or invalid.
+            StageContractError: an implementation has a wrong signature.
+            ModelNotInstalledError: a stage's model is not there.
+        """
+        from Medical_KG_rev.orchestration.pipeline import StagePlan, assemble
+        from Medical_KG_rev.orchestration.topology import order
+
+        topology = self.topologies.load(name, version)
+        if topology.gates:
+            raise DagsterPipelineConfigError(
+                f"Pipeline {name} has gates, which cannot be waited at yet.",
+                remedy="Use a pipeline without gates.",
+                field="gates",
+            )
+        if (name, topology.pin) not in self._pipelines:
+            stages, types = order(topology), self.stage_types
+            plans = [
+                StagePlan(stage.name, types.role(stage.stage_type), stage.policy, stage.depends_on, stage.config)
+                for stage in stages
+            ]
+            built = {stage.name: types.build(stage.stage_type, stage.config) for stage in stages}
+            self._pipelines[name, topology.pin] = assemble(name, topology.pin, plans, built)
+        return self._pipelines[name, topology.pin]
+
+    @cached_property
+    def registration(self) -> WorkerRegistration:
+        """This process's run token."""
+        from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
+
+        return WorkerRegistration(self.ledger, self.data_dir / "workers", f"w{secrets.token_hex(8)}", time.time())
+
+    @cached_property
+    def runner(self) -> StageRunner:
+        """Runs the stages of batches in this process."""
+        from Medical_KG_rev.orchestration.stages.runner import StageRunner
+
+        return StageRunner(
+            ledger=self.ledger,
+            store=self.store,
+            settings=self.settings.batch,
+            pipeline_for=self.pipeline,
+            pin_callers=self._pin_callers,
+            clock=time.time,
+            worker=self.registration.token,
+            lease_seconds=self.settings.queue.lease_seconds,
+            observers=self.observers,
+            progress=lambda *report: self.progress(*report) if self.progress else None,
+        )
+
+    @cached_property
+    def observers(self) -> list[RunObserver]:
+        """Who is told how batches get on."""
+        from Medical_KG_rev.orchestration.stages.measured import MetricsObserver
+
+        observers: list[RunObserver] = [MetricsObserver(self.metrics)]
+        if self.lineage is not None:
+            from Medical_KG_rev.orchestration.lineage.observer import LineageObserver
+
+            backoff = lambda policy: self.policies.load(policy).backoff_strategy  # noqa: E731
+            observers.append(LineageObserver(self.lineage, backoff))
+        return observers
+
+    @cached_property
+    def lineage(self) -> Lineage | None:
+        """Where OpenLineage events go; None where lineage is off."""
+        if not self.settings.enable_openlineage:
+            return None
+        from Medical_KG_rev.orchestration.lineage import open_lineage
+
+        settings = self.settings.lineage
+        return open_lineage(
+            settings.transport,
+            path=settings.path or self.data_dir / "lineage.jsonl",
+            url=settings.url,
+            bootstrap_servers=self.settings.events.bootstrap_servers,
+            topic=settings.topic,
+        )
+
+    @cached_property
+    def dagster(self) -> DagsterInstance:
+        """Dagster's run history and event log."""
+        from Medical_KG_rev.orchestration.dagster.instance import open_instance
+
+        return open_instance(self.dagster_home, self.dagster_template, self.settings.dagster_url)
+
+    @property
+    def dagster_home(self) -> Path:
+        """Where Dagster keeps its own: its configuration, and its history where that is not in PostgreSQL."""
+        home = self.data_dir / "dagster"
+        return home / "services" if self.settings.dagster_url else home
+
+    @property
+    def dagster_template(self) -> Path:
+        """The configuration that a new home is given."""
+        name = "dagster-services.yaml" if self.settings.dagster_url else "dagster.yaml"
+        return self.settings.orchestration_dir() / name
+
+    @cached_property
+    def watch(self) -> ConfigWatch:
+        """Takes changed pipelines and policies into use; each change is an event."""
+        from Medical_KG_rev.orchestration.configuration_events import ConfigurationEvents
+        from Medical_KG_rev.orchestration.topology import ConfigWatch
+
+        events = ConfigurationEvents(self.ledger, self.settings.orchestration_dir(), time.time)
+        return ConfigWatch(
+            self.topologies,
+            self.policies,
+            on_reload=events.reloaded,
+            on_rejected=events.rejected,
+            required_policies=self.settings.policies_named(),
+        )
+
+    def run_batch(self, batch: Batch) -> None:
+        """Executes a batch, which this process has leased, as one Dagster run in this process."""
+        from Medical_KG_rev.orchestration.dagster.launch import given_back, run_batch
+
+        with given_back(batch, self):
+            pipeline = self.pipeline(batch.pipeline_name, batch.pipeline_version)
+            job, instance = self._job(pipeline), self.dagster
+        run_batch(job, batch, pipeline.stages[0].name, self, instance)
+
+    def _job(self, pipeline: Pipeline) -> JobDefinition:
+        from Medical_KG_rev.orchestration.dagster.jobs import build_job
+
+        if pipeline.version not in self._jobs:
+            self._jobs[pipeline.version] = build_job(self.topologies.load(pipeline.name, pipeline.version))
+        return self._jobs[pipeline.version]
+
+    def close(self) -> None:
+        """Closes what was opened; the worker's token goes last but the ledger."""
+        opened = self.__dict__
+        if "dagster" in opened:
+            opened.pop("dagster").dispose()
+        for name in ("adapters", "backend", "resilience_state", "registration", "lineage", "event_sink", "ledger"):
+            part = opened.pop(name, None)
+            if part is not None:
+                part.close()
+
+    def _pin_callers(self) -> CallerFor:
+        """What makes the callers of a batch that begins now, under the policies of now."""
+        from Medical_KG_rev.orchestration.resilience import PolicyRunner
+
+        policies = self.policies.snapshot
+        self._remote_callers.use(policies)
+
+        def caller_for(policy: str, stage: str, on_retry: OnRetry) -> StageCaller:
+            return PolicyRunner(
+                policies.load(policy),
+                stage,
+                state=self.resilience_state,
+                on_retry=on_retry,
+                on_wait=lambda seconds: self._note_wait(stage, seconds),
+            )
+
+        return caller_for
+
+    def _note_retry(self, attempt: int, seconds: float, error: BaseException) -> None:
+        super()._note_retry(attempt, seconds, error)
+        if "runner" in self.__dict__:
+            self.runner.retrying(attempt, seconds, error)
