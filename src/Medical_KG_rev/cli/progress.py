@@ -34,6 +34,8 @@ def follow(events: Iterator[dict[str, Any]], output: Output) -> dict[str, Any]:
             elif event["event"] == "retry":
                 again = f"attempt {event['attempt']} failed, the next one in {event['wait_seconds']:g} s"
                 progress.console.print(f"{event['message']} ({again})", markup=False)
+            elif event["event"] in ("fault", "lease_lost"):
+                progress.console.print(event["message"], markup=False)
             elif event["event"] == "waiting":
                 progress.update(task, description=f"waiting for {event['documents']:,} documents of another process")
             else:
