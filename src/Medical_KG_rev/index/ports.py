@@ -6,12 +6,15 @@ Both hold rows by *vid*, a number that the catalogue gives each chunk once and n
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from Medical_KG_rev.index.catalogue import Segment
+from Medical_KG_rev.index.filters import EVERYTHING, Filter
+from Medical_KG_rev.models import SparseVector
 
 Scored = list[tuple[int, float]]
 """Vids with their scores, best first; equal scores by vid."""
@@ -94,3 +97,52 @@ class VectorStore(Protocol):
         ...
 
     def generations(self) -> list[int]: ...
+
+
+# What follows is what learned sparse vectors, filters and servers ask for beside that.
+
+
+class Row(NamedTuple):
+    """A chunk as stores keep it: its tokens with a blank between each two, its facets, its day (``yyyymmdd``; 0: none)."""
+
+    vid: int
+    tokens: str
+    facets: tuple[str, ...]
+    day: int
+    sparse: SparseVector | None = None
+    """Given to stores that hold learned sparse vectors beside the text."""
+
+
+class SparseReader(Protocol):
+    """Learned sparse vectors as they were when they were opened."""
+
+    def search(self, query: SparseVector, limit: int, wanted: Filter = EVERYTHING) -> Scored:
+        """The best ``limit`` rows by dot product, exact on weights of 16-bit floats (a server may keep fewer bits)."""
+        ...
+
+
+class SegmentFiles(Protocol):
+    """Immutable files by name, in a folder or in an object store with a local copy to map into memory."""
+
+    def write(self, name: str, content: bytes) -> str:
+        """Makes the file, complete and durable, and answers its sha256; one of that name is overwritten."""
+        ...
+
+    def open(self, name: str, sha256: str) -> Path:
+        """Where the file can be mapped from.
+
+        Raises:
+            IndexMismatchError: it is missing, or a copy just brought is not the one that the catalogue knows.
+            StoreUnavailableError: the object store cannot be reached.
+        """
+        ...
+
+    def read(self, name: str, sha256: str) -> bytes:
+        """The whole content, verified. Raises as :meth:`open` does."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Removes the file and what was left of making it; none is no error."""
+        ...
+
+    def names(self) -> list[str]: ...

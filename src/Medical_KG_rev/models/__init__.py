@@ -12,6 +12,7 @@ from Medical_KG_rev.models.flow import (
     StageContext,
 )
 from Medical_KG_rev.models.knowledge import Claim, Entity, EntityType, Evidence, Mention
+from Medical_KG_rev.models.sparse import SparseMatrix, SparseVector
 from Medical_KG_rev.models.text import (
     Annotation,
     Block,
@@ -52,6 +53,8 @@ __all__ = [
     "Section",
     "SectionKind",
     "Span",
+    "SparseMatrix",
+    "SparseVector",
     "StageContext",
     "Table",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from Medical_KG_rev.errors import InvalidDocumentError
+from Medical_KG_rev.models.sparse import SparseMatrix
 from Medical_KG_rev.models.text import BoundingBox, SectionKind
 
 
@@ -41,6 +42,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     coherence_method: str = ""
     boundary_depth: float | None = None
     chunker: str = ""
+    facets: Mapping[str, tuple[str, ...]] = {}
 
     def __post_init__(self) -> None:
         if self.end - self.start != len(self.text) or not self.text:
@@ -53,15 +55,19 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 class EmbeddingBatch:
     """Chunks with their vectors: row *i* of ``dense`` belongs to ``chunks[i]``.
 
-    ``dense`` is float32 of shape ``(len(chunks), dimension)`` with rows of unit length; never NaN.
+    ``dense`` is float32 of shape ``(len(chunks), dimension)`` with rows of unit length; never NaN. ``sparse`` has a row per chunk
+    where the pipeline makes learned sparse vectors.
     """
 
     chunks: tuple[Chunk, ...]
     dense: NDArray[np.float32]
     model: str
     fingerprint: str
+    sparse: SparseMatrix | None = None
 
     def __post_init__(self) -> None:
+        if self.sparse is not None and len(self.sparse) != len(self.chunks):
+            raise InvalidDocumentError(f"{len(self.sparse)} sparse vectors were made for {len(self.chunks)} chunks.")
         if self.dense.ndim != 2 or len(self.dense) != len(self.chunks) or self.dense.dtype != np.float32:
             raise InvalidDocumentError(
                 f"An embedding batch needs a float32 matrix with a row per chunk; got {self.dense.dtype} {self.dense.shape} "
@@ -77,7 +83,9 @@ class EmbeddingBatch:
         start = 0
         for doc_id, chunks in groupby(self.chunks, key=lambda chunk: chunk.doc_id):
             own = tuple(chunks)
-            yield doc_id, EmbeddingBatch(own, self.dense[start : start + len(own)], self.model, self.fingerprint)
+            rows = slice(start, start + len(own))
+            sparse = self.sparse.rows(np.arange(rows.start, rows.stop)) if self.sparse is not None else None
+            yield doc_id, EmbeddingBatch(own, self.dense[rows], self.model, self.fingerprint, sparse)
             start += len(own)
 
     @staticmethod
@@ -85,9 +93,15 @@ class EmbeddingBatch:
         """One batch of many; all must come from one model."""
         if len({batch.fingerprint for batch in batches}) != 1:
             raise InvalidDocumentError("Only batches of one and the same model can be joined.")
-        chunks = tuple(chunk for batch in batches for chunk in batch.chunks)
+        sparse = [batch.sparse for batch in batches if batch.sparse is not None]
+        if sparse and len(sparse) != len(batches):
+            raise InvalidDocumentError("Batches with and without sparse vectors cannot be joined.")
         return EmbeddingBatch(
-            chunks, np.concatenate([batch.dense for batch in batches]), batches[0].model, batches[0].fingerprint
+            tuple(chunk for batch in batches for chunk in batch.chunks),
+            np.concatenate([batch.dense for batch in batches]),
+            batches[0].model,
+            batches[0].fingerprint,
+            SparseMatrix.concatenate(sparse) if sparse else None,
         )
 
 

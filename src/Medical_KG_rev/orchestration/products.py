@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from Medical_KG_rev.models import Chunk, Claim, Document, EmbeddingBatch, Entity, RawPayload
+from Medical_KG_rev.models.sparse import StoredSparseMatrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class _StoredEmbeddings(msgspec.Struct):
     dimension: int
     dense: bytes
     """Rows of float32, little-endian."""
+    sparse: StoredSparseMatrix | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -43,13 +45,15 @@ _statement_decoder = msgspec.msgpack.Decoder(tuple[list[Entity], list[Claim]])
 
 def _encode_embeddings(batch: EmbeddingBatch) -> bytes:
     rows = np.ascontiguousarray(batch.dense, dtype="<f4").tobytes()
-    return _encoder.encode(_StoredEmbeddings(batch.chunks, batch.model, batch.fingerprint, batch.dimension, rows))
+    sparse = StoredSparseMatrix.of(batch.sparse) if batch.sparse is not None else None
+    return _encoder.encode(_StoredEmbeddings(batch.chunks, batch.model, batch.fingerprint, batch.dimension, rows, sparse))
 
 
 def _decode_embeddings(content: bytes) -> EmbeddingBatch:
     stored = _embedding_decoder.decode(content)
     dense = np.frombuffer(stored.dense, dtype="<f4").astype(np.float32, copy=False).reshape(-1, stored.dimension)
-    return EmbeddingBatch(stored.chunks, dense, stored.model, stored.fingerprint)
+    sparse = stored.sparse.matrix() if stored.sparse is not None else None
+    return EmbeddingBatch(stored.chunks, dense, stored.model, stored.fingerprint, sparse)
 
 
 def _digest_of_content(_value: Any, content: bytes) -> str:
