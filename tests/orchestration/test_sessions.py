@@ -9,7 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from Medical_KG_rev.errors import InvalidTransitionError, JobNotFoundError, MalformedPayloadError, UsageError
+from Medical_KG_rev.errors import (
+    InvalidTransitionError,
+    JobNotFoundError,
+    MalformedPayloadError,
+    StoreUnavailableError,
+    UsageError,
+)
 from Medical_KG_rev.orchestration.artifacts import delete_artifacts
 from Medical_KG_rev.orchestration.ledger import JobStatus
 from Medical_KG_rev.orchestration.ledger.workers import recover_lost_workers
@@ -129,6 +135,22 @@ def test_an_interrupted_listing_resumes_at_its_cursor(make_world: Callable, make
     assert asked == [None, "6"]
     assert (result["submitted"], result["completed"]) == (10, 10)
     assert len(again.ledger.list_jobs("default", limit=100)) == 10
+
+
+def test_a_batch_that_meets_a_fault_while_the_listing_goes_on_is_run_again(make_world: Callable, make_source: Callable) -> None:
+    world = make_world(size=4)
+    run_batch, runs = world.session.run_batch, []
+
+    def away_at_first(batch) -> None:
+        runs.append(batch.batch_id)
+        if len(runs) == 1:
+            raise StoreUnavailableError("The database of the history is away.")
+        run_batch(batch)
+
+    world.session.run_batch = away_at_first
+    result = world.ingest(TEN, make_source(TEN, page_size=2))
+    assert (result["submitted"], result["completed"]) == (10, 10)
+    assert runs.count(runs[0]) == 2
 
 
 def test_a_callers_key_matches_for_ever(world) -> None:

@@ -147,7 +147,10 @@ class IngestSession:
         return summary(submission_id, jobs, self.parts.clock() - started)
 
     def _hand_over(self, jobs: Sequence[Job], *, run: bool) -> list[Job]:
-        """Puts jobs into batches and runs those, or leaves them to workers; returns the jobs that another process has."""
+        """Puts jobs into batches and runs those, or leaves them to workers.
+
+        Returns the jobs that are to be waited for yet: another process has them, or a fault has sent them back to the queue.
+        """
         taken: set[str] = set()
         for group in cut_into_batches(jobs, self.batch_size):
             batch, job_ids = self._new_batch(group), [job.job_id for job in group]
@@ -156,8 +159,9 @@ class IngestSession:
                 continue
             lease = self._ledger.queue.enqueue_and_lease(batch, job_ids, self.parts.worker, self.lease_seconds)
             if lease is not None:
-                taken.update(job.job_id for job in self._ledger.queue.jobs_of(lease))
-                self._execute(lease)
+                leased = [job.job_id for job in self._ledger.queue.jobs_of(lease)]
+                if self._execute(lease):
+                    taken.update(leased)
         return [job for job in jobs if job.job_id not in taken]
 
     def _run_all(self, jobs: Sequence[Job]) -> None:
@@ -198,13 +202,13 @@ class IngestSession:
                 self.tell({"event": "waiting", "documents": len(current)})
                 self.sleep(POLL_SECONDS)
 
-    def _execute(self, lease: Lease) -> None:
+    def _execute(self, lease: Lease) -> bool:
+        """Runs a leased batch; False when it comes back: a server was away, or another worker has taken it."""
         batch = self._ledger.batch(lease.batch_id)
         self._batches += 1
         self.tell({"event": "batch", "number": self._batches, "documents": batch.documents})
         try:
             self.run_batch(batch)
-            self._faults = 0
         except LeaseLostError as error:
             self.tell({"event": "lease_lost", "batch_id": lease.batch_id, "message": error.message})
         except MedicalKGError as error:
@@ -214,6 +218,10 @@ class IngestSession:
             self.tell({"event": "fault", "code": error.code, "message": str(error)})
             self.sleep(FAULT_PAUSE_SECONDS * self._faults)
             self._ledger.recovery.release_worker(self.parts.worker, STOPPED)
+        else:
+            self._faults = 0
+            return True
+        return False
 
     def _new_batch(self, jobs: Sequence[Job]) -> Batch:
         now = self.parts.clock()
