@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from Medical_KG_rev.errors import StoreUnavailableError
+from Medical_KG_rev.errors import IndexMismatchError, StoreUnavailableError
 from Medical_KG_rev.index.disk import full
-from Medical_KG_rev.index.ports import Scored
+from Medical_KG_rev.index.filters import EVERYTHING, NO_DAY, Filter
+from Medical_KG_rev.index.ports import Row, Scored
 
 if TYPE_CHECKING:
     import tantivy
@@ -32,6 +33,8 @@ def _schema() -> tantivy.Schema:
     builder.add_text_field("tokens", tokenizer_name="whitespace", index_option="freq")
     builder.add_integer_field("vid", indexed=True, fast=True)
     builder.add_integer_field("generation", indexed=True)
+    builder.add_text_field("facets", tokenizer_name="whitespace", index_option="basic")
+    builder.add_integer_field("day", fast=True)
     return builder.build()
 
 
@@ -66,13 +69,15 @@ class TantivyWriter:
             folder.mkdir(parents=True, exist_ok=True)
             self._writer = tantivy.Index(_schema(), path=str(folder)).writer(_WRITER_HEAP_BYTES, 1)
 
-    def add(self, generation: int, rows: Iterable[tuple[int, str]]) -> None:
+    def add(self, generation: int, rows: Iterable[Row]) -> None:
         with _translated(self._folder):
-            for vid, tokens in rows:
+            for row in rows:
                 document = self._new_document()
-                document.add_text("tokens", tokens)
-                document.add_integer("vid", vid)
+                document.add_text("tokens", row.tokens)
+                document.add_integer("vid", row.vid)
                 document.add_integer("generation", generation)
+                document.add_text("facets", " ".join(row.facets))
+                document.add_integer("day", row.day)
                 self._writer.add_document(document)
 
     def remove(self, vids: Iterable[int]) -> None:
@@ -100,16 +105,18 @@ class TantivyReader:
         import tantivy
 
         self._query = tantivy.Query
-        self._should = tantivy.Occur.Should
+        self._occur = tantivy.Occur
+        self._integer = tantivy.FieldType.Integer
         with _translated(folder):
             index = tantivy.Index.open(str(folder))
             self._schema = index.schema
             self._searcher = index.searcher()
 
-    def search(self, tokens: Sequence[str], limit: int) -> Scored:
+    def search(self, tokens: Sequence[str], limit: int, wanted: Filter = EVERYTHING) -> Scored:
         if not tokens:
             return []
-        hits = self._searcher.search(self._disjunction(tokens), limit, count=False).hits
+        query = self._filtered(self._disjunction(tokens), wanted)
+        hits = self._searcher.search(query, limit, count=False).hits
         vids = self._searcher.fast_field_values("vid", [address for _, address in hits])
         scored = [(int(vid), float(score)) for vid, (score, _) in zip(vids, hits, strict=True) if vid is not None]
         return sorted(scored, key=lambda hit: (-hit[1], hit[0]))
@@ -119,8 +126,23 @@ class TantivyReader:
         clauses = []
         for token, count in list(Counter(tokens).items())[:_MAX_QUERY_TERMS]:
             term = self._query.term_query(self._schema, "tokens", token, index_option="freq")
-            clauses.append((self._should, term if count == 1 else self._query.boost_query(term, float(count))))
+            clauses.append((self._occur.Should, term if count == 1 else self._query.boost_query(term, float(count))))
         return self._query.boolean_query(clauses)
+
+    def _filtered(self, query: tantivy.Query, wanted: Filter) -> tantivy.Query:
+        """The same scores for fewer rows: what only filters counts 0."""
+        if wanted.is_empty:
+            return query
+        filters = [self._query.term_set_query(self._schema, "facets", list(group)) for group in wanted.facets]
+        if wanted.first_day is not None or wanted.last_day is not None:
+            filters.append(self._query.range_query(self._schema, "day", self._integer, *_days(wanted)))
+        clauses = [self._query.const_score_query(narrowing, 0.0) for narrowing in filters]
+        return self._query.boolean_query([(self._occur.Must, clause) for clause in (query, *clauses)])
+
+
+def _days(wanted: Filter) -> tuple[int, int | None]:
+    """The range of days, both ends included; a row without a day is in none."""
+    return max(wanted.first_day or 0, NO_DAY + 1), wanted.last_day
 
 
 @contextmanager
@@ -132,4 +154,10 @@ def _translated(folder: Path) -> Iterator[None]:
         text = str(error)
         if _FULL.search(text):
             raise full(f"The lexical index {folder} cannot be written: {text}.", folder) from error
+        if "schema does not match" in text:
+            raise IndexMismatchError(
+                f"The lexical index {folder} was made by another version.",
+                remedy=f"Remove the folder {folder.parents[1]} and ingest again.",
+                found=str(folder),
+            ) from error
         raise StoreUnavailableError(f"The lexical index {folder} failed: {text}.", path=str(folder)) from error

@@ -20,20 +20,32 @@ Scored = list[tuple[int, float]]
 """Vids with their scores, best first; equal scores by vid."""
 
 
+class Row(NamedTuple):
+    """A chunk as stores keep it: its tokens with a blank between each two, its facets, its day (``yyyymmdd``; 0: none)."""
+
+    vid: int
+    tokens: str
+    facets: tuple[str, ...]
+    day: int
+    sparse: SparseVector | None = None
+    """Given to stores that hold learned sparse vectors beside the text."""
+
+
 class LexicalReader(Protocol):
     """A lexicon as it was when it was opened."""
 
-    def search(self, tokens: Sequence[str], limit: int) -> Scored:
-        """The best ``limit`` rows by BM25 (k1 1.2, b 0.75) for a disjunction of ``tokens``."""
+    def search(self, tokens: Sequence[str], limit: int, wanted: Filter = EVERYTHING) -> Scored:
+        """The best ``limit`` of the wanted rows by BM25 (k1 1.2, b 0.75) for a disjunction of ``tokens``.
+
+        The filter changes no score. A row without a day is in no range of days.
+        """
         ...
 
 
 class LexicalWriter(Protocol):
     """Changes to one lexicon. Nothing is durable before :meth:`commit`."""
 
-    def add(self, generation: int, rows: Iterable[tuple[int, str]]) -> None:
-        """Adds rows: a vid and its tokens with a blank between each two."""
-        ...
+    def add(self, generation: int, rows: Iterable[Row]) -> None: ...
 
     def remove(self, vids: Iterable[int]) -> None: ...
 
@@ -99,18 +111,7 @@ class VectorStore(Protocol):
     def generations(self) -> list[int]: ...
 
 
-# What follows is what learned sparse vectors, filters and servers ask for beside that.
-
-
-class Row(NamedTuple):
-    """A chunk as stores keep it: its tokens with a blank between each two, its facets, its day (``yyyymmdd``; 0: none)."""
-
-    vid: int
-    tokens: str
-    facets: tuple[str, ...]
-    day: int
-    sparse: SparseVector | None = None
-    """Given to stores that hold learned sparse vectors beside the text."""
+# What follows is what learned sparse vectors and servers ask for beside that.
 
 
 class SparseReader(Protocol):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from Medical_KG_rev.errors import IndexMismatchError, StoreUnavailableError
 from Medical_KG_rev.index.catalogue import Catalogue
+from Medical_KG_rev.index.filters import EVERYTHING, Filter
 from Medical_KG_rev.index.lexical import TantivyStore
 from Medical_KG_rev.index.ports import LexicalReader, LexicalStore, Scored, VectorReader, VectorStore
 from Medical_KG_rev.index.tenant import Paths
@@ -48,9 +49,9 @@ class Snapshot:
     def generation(self) -> int:
         return self._view.generation
 
-    def search_lexical(self, tokens: Sequence[str], depth: int) -> Scored:
+    def search_lexical(self, tokens: Sequence[str], depth: int, wanted: Filter = EVERYTHING) -> Scored:
         """The best ``depth`` live chunks by BM25."""
-        return self._live(lambda limit: self._view.lexical.search(tokens, limit), depth)
+        return self._live(lambda limit: self._view.lexical.search(tokens, limit, wanted), depth)
 
     def search_vectors(self, vector: NDArray[np.float32], depth: int) -> Scored:
         """The best ``depth`` live chunks by inner product."""

@@ -30,9 +30,10 @@ from Medical_KG_rev.errors import MedicalKGError
 from Medical_KG_rev.index.analysis import Analyser
 from Medical_KG_rev.index.catalogue import Catalogue, Commit, Segment, StoredDocument
 from Medical_KG_rev.index.disk import writing
+from Medical_KG_rev.index.filters import day_of, facets_of
 from Medical_KG_rev.index.lexical import TantivyStore
 from Medical_KG_rev.index.locking import exclusive
-from Medical_KG_rev.index.ports import LexicalStore, LexicalWriter, VectorStore
+from Medical_KG_rev.index.ports import LexicalStore, LexicalWriter, Row, VectorStore
 from Medical_KG_rev.index.vectors import FaissStore
 from Medical_KG_rev.models import Chunk
 
@@ -244,9 +245,9 @@ class TenantIndex:
             self._step("lexicon.committed")
         return name, renew, 0 if renew else dead
 
-    def _tokenised(self, rows: Iterator[tuple[int, Chunk]] | list[tuple[int, Chunk]]) -> Iterator[tuple[int, str]]:
+    def _tokenised(self, rows: Iterator[tuple[int, Chunk]] | list[tuple[int, Chunk]]) -> Iterator[Row]:
         joined = self._analyser.joined
-        return ((vid, joined(chunk.text)) for vid, chunk in rows)
+        return (Row(vid, joined(chunk.text), facets_of(chunk), day_of(chunk)) for vid, chunk in rows)
 
     # Clearing away
 

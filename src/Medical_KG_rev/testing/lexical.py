@@ -1,0 +1,192 @@
+"""The conformance kit of lexical stores."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from Medical_KG_rev.index.filters import EVERYTHING, Filter
+from Medical_KG_rev.index.ports import LexicalStore, Row
+from Medical_KG_rev.testing.expect import expect
+
+K1, B = 1.2, 0.75
+_NAME = "lexicon-1"
+_TOLERANCE = 1e-4
+
+ROWS = (
+    Row(1, "aspirin prevent stroke", ("section=results", "source=local"), 20200115),
+    Row(2, "aspirin aspirin cause bleed in stroke", ("mesh=aspirin", "section=methods", "source=pmc"), 20210331),
+    Row(3, "metformin lower glucos in diabet and more word of it", ("mesh=metformin", "phase=2", "source=ctgov"), 20211231),
+    Row(4, "stroke", ("section=results", "source=pmc"), 0),
+    Row(5, "Stroke UPPER il6 β 5ht2a 0.05", (), 20220101),
+    Row(6, "metformin and aspirin", ("mesh=aspirin", "mesh=metformin", "section=results", "source=local"), 20191231),
+)
+
+
+def check_lexical_store(make: Callable[[], LexicalStore]) -> None:
+    """Holds a store against its port.
+
+    Args:
+        make: gives a store without lexicons at each call.
+
+    Raises:
+        ConformanceError: a promise is broken; says which.
+    """
+    for check in (_names, _ranking, _tokens, _filters, _removal, _generations, _long_queries, _later_rows):
+        check(make())
+
+
+def write(store: LexicalStore, rows: Iterable[Row], generation: int = 1, name: str = _NAME) -> None:
+    """Adds rows and commits them."""
+    writer = store.writer(name)
+    try:
+        writer.add(generation, rows)
+        writer.commit()
+    finally:
+        writer.close()
+
+
+def _remove(store: LexicalStore, vids: Sequence[int]) -> None:
+    writer = store.writer(_NAME)
+    try:
+        writer.remove(vids)
+        writer.commit()
+    finally:
+        writer.close()
+
+
+def _found(store: LexicalStore, query: str, wanted: Filter = EVERYTHING, name: str = _NAME) -> set[int]:
+    return {vid for vid, _ in store.reader(name).search(query.split(), 100, wanted)}
+
+
+def _expect_found(store: LexicalStore, query: str, expected: set[int], wanted: Filter = EVERYTHING) -> None:
+    found = _found(store, query, wanted)
+    expect(found == expected, f"{query!r} under {wanted} gave {sorted(found)}, not {sorted(expected)}")
+
+
+def _names(store: LexicalStore) -> None:
+    expect(store.names() == [], f"a new store has the lexicons {store.names()}")
+    store.drop("lexicon-9")
+    write(store, ROWS[:2])
+    write(store, ROWS[2:], name="lexicon-2")
+    expect(store.names() == [_NAME, "lexicon-2"], f"after writing lexicon-1 and lexicon-2 the store lists {store.names()}")
+    expect(_found(store, "stroke") == {1, 2}, "a lexicon must hold its own rows and no other's")
+    store.drop(_NAME)
+    expect(store.names() == ["lexicon-2"], "a dropped lexicon is still listed")
+    expect(_found(store, "metformin", name="lexicon-2") == {3, 6}, "dropping one lexicon touched another")
+
+
+def _ranking(store: LexicalStore) -> None:
+    """Scores are those of BM25 up to one factor for all of them."""
+    write(store, ROWS)
+    for query in ("stroke", "aspirin stroke", "metformin metformin aspirin", "in and of glucos", "absent stroke"):
+        found = store.reader(_NAME).search(query.split(), 100)
+        expected = bm25(ROWS, query.split())
+        expect([vid for vid, _ in found] == [vid for vid, _ in expected], f"{query!r} gave the order {found}, not {expected}")
+        ratios = [score / right for (_, score), (_, right) in zip(found, expected, strict=True)]
+        expect(max(ratios) <= min(ratios) * (1 + _TOLERANCE), f"{query!r} gave the scores {found}, not {expected} times a factor")
+    expect(
+        store.reader(_NAME).search(["stroke"], 1) == store.reader(_NAME).search(["stroke"], 100)[:1], "limit 1 is not the best"
+    )
+    expect(store.reader(_NAME).search([], 10) == [], "no tokens must find nothing")
+    expect(store.reader(_NAME).search(["absent"], 10) == [], "a token of no row must find nothing")
+
+
+def _tokens(store: LexicalStore) -> None:
+    """Tokens are indexed as they are: nothing is folded, split or stemmed again."""
+    write(store, ROWS)
+    for query, expected in {
+        "Stroke": {5},
+        "stroke": {1, 2, 4},
+        "upper": set(),
+        "β": {5},
+        "5ht2a": {5},
+        "0.05": {5},
+        "0": set(),
+    }.items():
+        _expect_found(store, query, expected)
+
+
+def _filters(store: LexicalStore) -> None:
+    write(store, ROWS)
+    every = "aspirin metformin stroke Stroke"
+    for facets, expected in (
+        ((("source=local",),), {1, 6}),
+        ((("source=local", "source=ctgov"),), {1, 3, 6}),
+        ((("mesh=aspirin",), ("source=local", "source=ctgov")), {6}),
+        ((("mesh=aspirin",), ("mesh=metformin",)), {6}),
+        ((("source=nowhere",),), set()),
+    ):
+        _expect_found(store, every, expected, Filter(facets))
+    for first, last, expected in (
+        (20200115, None, {1, 2, 3, 5}),
+        (None, 20191231, {6}),
+        (20210101, 20211231, {2, 3}),
+        (20211231, 20211231, {3}),
+        (20211231, 20210101, set()),
+    ):
+        _expect_found(store, every, expected, Filter((), first, last))
+    _expect_found(store, every, {1}, Filter((("source=local",),), 20200101, None))
+    whole = dict(store.reader(_NAME).search(every.split(), 100))
+    for vid, score in store.reader(_NAME).search(every.split(), 100, Filter((("mesh=metformin",),), 20190101, 20221231)):
+        expect(math.isclose(score, whole[vid], rel_tol=_TOLERANCE), f"under a filter row {vid} scores {score}, else {whole[vid]}")
+
+
+def _removal(store: LexicalStore) -> None:
+    write(store, ROWS)
+    _remove(store, [1, 2, 2, 77])
+    _remove(store, [])
+    _remove(store, [1])
+    _refreshed(store)
+    _expect_found(store, "aspirin stroke", {4, 6})
+
+
+def _generations(store: LexicalStore) -> None:
+    write(store, ROWS[:3], generation=4)
+    write(store, ROWS[3:], generation=5)
+    writer = store.writer(_NAME)
+    writer.remove_generation(4)
+    writer.remove_generation(99)
+    writer.commit()
+    writer.close()
+    _refreshed(store)
+    _expect_found(store, "aspirin stroke metformin", {4, 6})
+
+
+def _long_queries(store: LexicalStore) -> None:
+    """However many tokens a query has, it is answered."""
+    write(store, ROWS)
+    found = store.reader(_NAME).search(["stroke", "x" * 64, *(f"w{number}" for number in range(5_000))], 10)
+    expect({vid for vid, _ in found} == {1, 2, 4}, f"a query of 5,002 tokens gave {found}")
+
+
+def _later_rows(store: LexicalStore) -> None:
+    """A lexicon grows commit by commit, and rows without a single token do no harm."""
+    write(store, [Row(10, "", (), 0)])
+    for number, row in enumerate(ROWS, start=2):
+        write(store, [row], generation=number)
+    _expect_found(store, "stroke", {1, 2, 4})
+
+
+def _refreshed(store: LexicalStore) -> None:
+    """Adds a row, since removals alone may be seen as late as with the next rows."""
+    write(store, [Row(1_000, "refreshed", (), 0)], generation=1_000)
+
+
+def bm25(rows: Sequence[Row], query: Sequence[str]) -> list[tuple[int, float]]:
+    """Rows with their scores by Lucene's BM25 (k1 1.2, b 0.75), best first, equal ones by vid. The oracle of the kit.
+
+    Lengths up to 40 tokens are exact in every store; longer ones are kept in one byte.
+    """
+    counts = {row.vid: Counter(row.tokens.split()) for row in rows}
+    average = sum(count.total() for count in counts.values()) / len(counts)
+    scores: dict[int, float] = {}
+    for token in query:
+        holders = [vid for vid, count in counts.items() if token in count]
+        idf = math.log(1 + (len(counts) - len(holders) + 0.5) / (len(holders) + 0.5))
+        for vid in holders:
+            frequency = counts[vid][token]
+            norm = K1 * (1 - B + B * counts[vid].total() / average)
+            scores[vid] = scores.get(vid, 0.0) + idf * frequency * (K1 + 1) / (frequency + norm)
+    return sorted(scores.items(), key=lambda hit: (-hit[1], hit[0]))
