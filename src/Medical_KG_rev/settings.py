@@ -77,7 +77,12 @@ class BatchSettings(BaseModel):
     flush_seconds: float = Field(default=10.0, gt=0, le=30, description="A crash loses at most this much finished work.")
     fetch_slice: int = Field(default=50, ge=1, le=1000, description="Records per call of ingest.")
     index_slice: int = Field(default=256, ge=1, le=1000, description="Documents per index commit.")
-    embed_slice: int = Field(default=256, ge=1, le=4096, description="Chunks per embedding call.")
+    embed_slice: int = Field(
+        default=64,
+        ge=1,
+        le=4096,
+        description="Chunks per embedding call: seconds of work on a slow machine, far from its timeout.",
+    )
     graph_slice: int = Field(default=256, ge=1, le=1000, description="Documents per graph commit.")
 
 
