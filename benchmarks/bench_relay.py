@@ -9,21 +9,18 @@ from __future__ import annotations
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from measuring import heading, table, targets, workspace
+from measuring import heading, servers, table, targets, workspace
 
-from Medical_KG_rev.errors import ServiceStartError
 from Medical_KG_rev.orchestration.events import CloudEventFactory, Event, EventSubject
 from Medical_KG_rev.orchestration.events.envelope import to_kafka_message
 from Medical_KG_rev.orchestration.events.places import EventPlace, KafkaTopic, LogFolder
 from Medical_KG_rev.orchestration.events.relay import OutboxRelay, RelayReport
 from Medical_KG_rev.orchestration.events.sink import open_event_sink
 from Medical_KG_rev.orchestration.ledger import Ledger
-from Medical_KG_rev.services import CATALOGUE, Server, default_cache
 
 DOCUMENTS = 500
 BACKLOG_ROWS = 200
@@ -117,25 +114,6 @@ def per_event() -> tuple[float, float]:
     for event in events:
         to_kafka_message(event)
     return (made - started) / len(events) * 1e6, (time.perf_counter() - made) / len(events) * 1e6
-
-
-@contextmanager
-def servers(folder: Path, names: Sequence[str]) -> Iterator[dict[str, Server]]:
-    """Those that can be started, until the end."""
-    running: dict[str, Server] = {}
-    try:
-        for name in names:
-            server = Server(CATALOGUE[name], folder / name, default_cache())
-            try:
-                server.start()
-            except ServiceStartError as error:
-                print(f"{name} is left out: {error}")
-                continue
-            running[name] = server
-        yield running
-    finally:
-        for server in running.values():
-            server.stop()
 
 
 def main() -> None:

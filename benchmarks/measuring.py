@@ -9,21 +9,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, NoReturn
+from types import TracebackType
+from typing import Any, NoReturn, Self
 
 import msgspec
 
-from Medical_KG_rev.errors import ModelNotInstalledError
+from Medical_KG_rev.background import Background
+from Medical_KG_rev.errors import ModelNotInstalledError, ServiceStartError
 from Medical_KG_rev.models import AdapterRequest
+from Medical_KG_rev.orchestration.session import IngestSession
 from Medical_KG_rev.orchestration.stages.runner import StageReport, StageRunner
 from Medical_KG_rev.parts import PlatformParts
+from Medical_KG_rev.services import CATALOGUE, Server, default_cache
 from Medical_KG_rev.settings import EmbeddingSettings, Settings
-from Medical_KG_rev.worker import execute
+from Medical_KG_rev.worker import execute, open_session
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TEST_DATA = Path(os.environ.get("MK_TEST_DATA") or REPOSITORY.parent / "shared" / "data")
@@ -131,9 +135,7 @@ def ingest_command(path: Path, *, data_dir: Path, model: str = "static") -> Comm
     """``medkg ingest local PATH --json``, its memory watched; every document must complete."""
     arguments = [MEDKG, "ingest", "local", str(path), "--json", "--quiet"]
     run = command(arguments, data_dir=data_dir, model=model, watch_memory=True)
-    result = run.json()
-    if result["completed"] != result["submitted"]:
-        raise RuntimeError(f"{result['submitted'] - result['completed']} documents of {path} did not complete")
+    _require_completed(run.json(), path)
     return run
 
 
@@ -183,9 +185,77 @@ class StageClock:
         return getattr(self._runner, name)
 
 
-def open_parts(data_dir: Path, model: str = "static") -> PlatformParts:
-    """The parts of a process, as the worker has them."""
-    return PlatformParts(Settings(data_dir=data_dir, models_dir=MODELS_DIR, embedding=EmbeddingSettings(model=model)))
+def open_parts(data_dir: Path, model: str = "static", **more: Any) -> PlatformParts:
+    """The parts of a process, as the worker has them. ``more``: settings by name, sections as dictionaries."""
+    return PlatformParts(Settings(data_dir=data_dir, models_dir=MODELS_DIR, embedding=EmbeddingSettings(model=model), **more))
+
+
+class Resident:
+    """A process at work as those of `medkg worker` are: its heartbeat and its relay go on beside it."""
+
+    def __init__(self, parts: PlatformParts) -> None:
+        self._parts = parts
+        self._session: IngestSession = open_session(parts, lambda _event: None)
+        self._background = Background(parts, lambda _event: None)
+
+    def __enter__(self) -> Self:
+        self._background.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._background.__exit__(kind, error, trace)
+
+    def submit(self, path: Path) -> list[str]:
+        """Leaves the records of a file to whoever leases them; the ids of their jobs."""
+        return [document["job_id"] for document in self._ingest(path, wait=False)["documents"]]
+
+    def run(self, path: Path) -> float:
+        """Runs the records of a file, all of which must complete; the seconds it took."""
+        started = time.perf_counter()
+        result = self._ingest(path, wait=True)
+        seconds = time.perf_counter() - started
+        _require_completed(result, path)
+        return seconds
+
+    def drained(self) -> float:
+        """Waits until every event is published; the seconds that took."""
+        started = time.perf_counter()
+        while self._parts.ledger.outbox.depth().rows:
+            time.sleep(0.01)
+        return time.perf_counter() - started
+
+    def _ingest(self, path: Path, *, wait: bool) -> dict[str, Any]:
+        request = AdapterRequest(source="local", paths=(str(path),))
+        return self._session.ingest(request, self._parts.pipeline("auto"), self._parts.adapters.get("local"), wait=wait)
+
+
+@contextmanager
+def servers(folder: Path, names: Sequence[str]) -> Iterator[dict[str, Server]]:
+    """Real servers of one's own, until the end; those that cannot be started are left out."""
+    running: dict[str, Server] = {}
+    try:
+        for name in names:
+            server = Server(CATALOGUE[name], folder / name, default_cache())
+            try:
+                server.start()
+            except ServiceStartError as error:
+                print(f"{name} is left out: {error}")
+                continue
+            running[name] = server
+        yield running
+    finally:
+        for server in running.values():
+            server.stop()
+
+
+def services_settings(running: Mapping[str, Server]) -> dict[str, Any] | None:
+    """Settings for a ledger on PostgreSQL and events on Kafka; None where one of them does not run."""
+    if not {"postgres", "kafka"} <= running.keys():
+        return None
+    return {
+        "database": {"url": running["postgres"].environment["MK_DATABASE__URL"]},
+        "events": {"sink": "kafka", "bootstrap_servers": running["kafka"].addresses["broker"]},
+    }
 
 
 def ingest(parts: PlatformParts, path: Path, events: list[dict[str, Any]] | None = None) -> float:
@@ -199,9 +269,13 @@ def ingest(parts: PlatformParts, path: Path, events: list[dict[str, Any]] | None
         lambda event: told.append({**event, "time": time.perf_counter()}),
     )
     seconds = time.perf_counter() - started
+    _require_completed(result, path)
+    return seconds
+
+
+def _require_completed(result: dict[str, Any], path: Path) -> None:
     if result["completed"] != result["submitted"]:
         raise RuntimeError(f"{result['submitted'] - result['completed']} documents of {path} did not complete")
-    return seconds
 
 
 # --- what is printed -------------------------------------------------------------------------------------------------

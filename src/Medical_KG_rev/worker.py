@@ -52,7 +52,23 @@ def execute(parts: PlatformParts, command: dict[str, Any], tell: Tell, stop: thr
     parts.on_retry = lambda attempt, wait, error: tell(
         {"event": "retry", "attempt": attempt, "wait_seconds": round(wait, 1), "message": str(error)}
     )
-    session = IngestSession(
+    session = open_session(parts, tell, patient=command["command"] != "work")
+    with Background(parts, tell, resident=command["command"] == "work"):
+        match command["command"]:
+            case "work":
+                return _work(parts, session, stop or threading.Event(), tell, once=command.get("once", False))
+            case "retry":
+                jobs = [parts.ledger.job(job_id) for job_id in command["job_ids"]]
+                return session.retry(jobs, actor=command.get("actor", ""), from_stage=command.get("from_stage"))
+            case "resume":
+                return session.resume(command["submission_id"], command["foreign"], command["started"])
+            case _:
+                return _ingest(parts, session, command)
+
+
+def open_session(parts: PlatformParts, tell: Tell, *, patient: bool = True) -> IngestSession:
+    """The session of this process. ``patient``: it waits out a server that is away, as a resident worker does by itself."""
+    return IngestSession(
         SubmissionParts(
             parts.ledger,
             parts.store,
@@ -66,19 +82,14 @@ def execute(parts: PlatformParts, command: dict[str, Any], tell: Tell, stop: thr
         tell,
         lease_seconds=parts.settings.queue.lease_seconds,
         unfit=lambda: parts.runner.unfit,
-        patient=command["command"] != "work",
+        patient=patient,
     )
-    with Background(parts, tell, resident=command["command"] == "work"):
-        match command["command"]:
-            case "work":
-                return _work(parts, session, stop or threading.Event(), tell, once=command.get("once", False))
-            case "retry":
-                jobs = [parts.ledger.job(job_id) for job_id in command["job_ids"]]
-                return session.retry(jobs, actor=command.get("actor", ""), from_stage=command.get("from_stage"))
-            case "resume":
-                return session.resume(command["submission_id"], command["foreign"], command["started"])
-            case _:
-                return _ingest(parts, session, command)
+
+
+def collect_rarely() -> None:
+    """Garbage is looked for less often than Python would, and not among what is there by now: for a process that runs batches."""
+    gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
 
 
 def _ingest(parts: PlatformParts, session: IngestSession, command: dict[str, Any]) -> dict[str, Any]:
@@ -152,8 +163,7 @@ def main() -> int:
     stop = threading.Event()
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _drain(parts, stop) if command["command"] == "work" else _interrupt)
-    gc.freeze()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
+    collect_rarely()
     try:
         tell({"event": "result", "result": execute(parts, command, tell, stop)})
     except ReplaceProcess as request:
