@@ -156,11 +156,26 @@ class LogSettings(BaseModel):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 
+class LegWeights(BaseModel):
+    """How much each leg counts in a weighted fusion."""
+
+    bm25: float = Field(default=1.0, ge=0, le=1000)
+    sparse: float = Field(default=1.0, ge=0, le=1000)
+    dense: float = Field(default=1.0, ge=0, le=1000)
+
+
 class SearchSettings(BaseModel):
     """Defaults of a query."""
 
     depth: int = Field(default=100, ge=1, le=10_000, description="Hits taken from each leg before fusion.")
+    fusion: Literal["rrf", "wrrf", "minmax"] = Field(
+        default="rrf", description="Reciprocal rank fusion, the same with weights, or the weighted mean of scaled scores."
+    )
+    weights: LegWeights = LegWeights()
     rrf_k: int = Field(default=60, ge=1, le=1000, description="The constant of reciprocal rank fusion.")
+    leg_timeout_seconds: float = Field(
+        default=5.0, gt=0, le=600, description="A leg that has not answered by then is left out, and named in the answer."
+    )
 
 
 class Settings(BaseSettings):

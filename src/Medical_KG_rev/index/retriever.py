@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from Medical_KG_rev.errors import IndexMismatchError, UsageError
 from Medical_KG_rev.index.analysis import Analyser
-from Medical_KG_rev.index.fusion import reciprocal_rank_fusion
+from Medical_KG_rev.index.fusion import Fusion
 from Medical_KG_rev.index.ports import Scored
 from Medical_KG_rev.index.results import Hit, LegReport, SearchResult
 from Medical_KG_rev.index.snapshot import Snapshot, TenantReader
@@ -51,7 +51,7 @@ class Retriever:
         root: the folder of all tenants' indexes, as the writer was given it.
         encode_query: makes the query's vector (unit length); None where only ``bm25`` is asked for.
         depth: hits taken from each leg before fusion.
-        rrf_k: the constant of reciprocal rank fusion.
+        fusion: how the legs' lists become one.
         model_fingerprint: of the model behind ``encode_query``; an index made with another one is refused.
     """
 
@@ -61,13 +61,13 @@ class Retriever:
         encode_query: EncodeQuery | None = None,
         *,
         depth: int = 100,
-        rrf_k: int = 60,
+        fusion: Fusion | None = None,
         model_fingerprint: str | None = None,
     ) -> None:
         self._root = root
         self._encode_query = encode_query
         self._depth = depth
-        self._rrf_k = rrf_k
+        self._fusion = fusion or Fusion()
         self._model_fingerprint = model_fingerprint
         self._analyser = Analyser()
         self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="search-leg")
@@ -151,7 +151,7 @@ class Retriever:
             depth *= _DEEPER
 
     def _fused(self, found: dict[str, _Leg]) -> Scored:
-        return reciprocal_rank_fusion({name: leg.vids for name, leg in found.items()}, self._rrf_k)
+        return self._fusion({name: leg.scored for name, leg in found.items()})
 
     def _hits(self, ranked: Scored, chunks: dict[int, Chunk], found: dict[str, _Leg], explain: bool) -> Iterator[Hit]:
         ranks = {name: {vid: rank for rank, vid in enumerate(leg.vids, start=1)} for name, leg in found.items()}
@@ -161,11 +161,12 @@ class Retriever:
             yield _hit(chunks[vid], rank, score, own, explanation)
 
     def _explanation(self, ranks: dict[str, int], found: dict[str, _Leg]) -> dict[str, Any]:
+        added = self._fusion.contributions({name: [score for _, score in leg.scored] for name, leg in found.items()})
         return {
-            "method": "rrf",
-            "rrf_k": self._rrf_k,
+            "method": self._fusion.method,
+            "rrf_k": self._fusion.rrf_k,
             "legs": {
-                name: {"score": found[name].scored[rank - 1][1], "contribution": 1.0 / (self._rrf_k + rank)}
+                name: {"score": found[name].scored[rank - 1][1], "contribution": added[name][rank - 1]}
                 for name, rank in ranks.items()
             },
         }

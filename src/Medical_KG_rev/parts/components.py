@@ -16,6 +16,7 @@ from Medical_KG_rev.settings import Settings
 if TYPE_CHECKING:
     from Medical_KG_rev.adapters import AdapterManager
     from Medical_KG_rev.index import HaystackIndexWriter, Retriever
+    from Medical_KG_rev.index.fusion import Fusion
     from Medical_KG_rev.orchestration.resilience.remote import RemoteCallers
     from Medical_KG_rev.orchestration.resilience.state import ResilienceState
     from Medical_KG_rev.orchestration.stages.registry import StageRegistry
@@ -115,9 +116,16 @@ class ComponentParts(StoreParts):
             self.data_dir / "index",
             self.backend.encode_query if dense else None,
             depth=self.settings.search.depth,
-            rrf_k=self.settings.search.rrf_k,
+            fusion=self._fusion,
             model_fingerprint=self.backend.fingerprint if dense else None,
         )
+
+    @cached_property
+    def _fusion(self) -> Fusion:
+        from Medical_KG_rev.index.fusion import Fusion
+
+        search = self.settings.search
+        return Fusion(search.fusion, search.weights.model_dump(), search.rrf_k)
 
     @cached_property
     def stage_types(self) -> StageRegistry:
