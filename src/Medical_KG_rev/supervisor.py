@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -264,9 +264,21 @@ class Supervisor:
 
 
 class QueueGauges:
-    """Sets the gauges that only the ledger knows, every few seconds, as long as its block lasts."""
+    """Sets the gauges that only the ledger knows, every few seconds, as long as its block lasts.
 
-    def __init__(self, ledger: Ledger, metrics: Metrics, clock: Callable[[], float], *, seconds: float = GAUGE_SECONDS) -> None:
+    ``others`` are measured with them; like :meth:`measure` they may raise a named error, which is logged.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        metrics: Metrics,
+        clock: Callable[[], float],
+        *,
+        others: Sequence[Callable[[], None]] = (),
+        seconds: float = GAUGE_SECONDS,
+    ) -> None:
+        self._measures = (self.measure, *others)
         self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
@@ -292,9 +304,10 @@ class QueueGauges:
 
     def _run(self) -> None:
         while True:
-            try:
-                self.measure()
-            except MedicalKGError as error:
-                logger.warning("The queue could not be measured: %s", error)
+            for measure in self._measures:
+                try:
+                    measure()
+                except MedicalKGError as error:
+                    logger.warning("A part could not be measured: %s", error)
             if self._stop.wait(self._seconds):
                 return

@@ -34,7 +34,7 @@ def report_everything(metrics: Metrics) -> None:
     metrics.retried("embed", "rate_limited")
     metrics.breaker("embed", "open")
     metrics.rate_limit_waited("ingest", 0.2)
-    metrics.sensor_ticked("queued_batches", 1)
+    metrics.sensor_ticked("queued_batches", 1_700_000_000.0, ticks=1, triggered=1)
     metrics.gpu(1 << 30, 0.5)
     metrics.queue({"queued": 4})
     metrics.leases(held=1, expired=0)

@@ -123,9 +123,12 @@ def test_what_is_unknown_is_absent_and_what_becomes_unknown_goes() -> None:
 
 def test_a_sensor_tells_when_it_ticked_and_what_it_asked_for() -> None:
     now = 1_700_000_000.0
-    metrics = Metrics(sensors=["gates"], clock=lambda: now)
-    metrics.sensor_ticked("gates", 3)
-    metrics.sensor_ticked("gates")
+    metrics = Metrics(sensors=["gates"])
+    metrics.sensor_ticked("gates", None, ticks=0, triggered=0)
+    assert value(metrics, "dagster_sensor_last_tick_timestamp_seconds", sensor="gates") is None
+    assert value(metrics, "dagster_sensor_ticks_total", sensor="gates") == 0
+    metrics.sensor_ticked("gates", now - 5, ticks=1, triggered=3)
+    metrics.sensor_ticked("gates", now, ticks=1, triggered=0)
     assert value(metrics, "dagster_sensor_last_tick_timestamp_seconds", sensor="gates") == now
     assert value(metrics, "dagster_sensor_ticks_total", sensor="gates") == 2
     assert value(metrics, "dagster_sensor_triggers_total", sensor="gates") == 3

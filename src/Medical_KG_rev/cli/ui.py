@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,22 +19,16 @@ from Medical_KG_rev.errors import PartUnavailableError
 @click.option("--host", default="127.0.0.1", show_default=True, help="The UI has no authentication: keep it on loopback.")
 @click.option("--port", type=click.IntRange(1, 65_535), default=3000, show_default=True)
 @click.option("--no-daemon", is_flag=True, help="Only the webserver.")
+@click.option("--env", is_flag=True, help="Only prepare Dagster's home, and print `export` lines for its own programs.")
 @shared_options
-def ui(output: Output, host: str, port: int, no_daemon: bool) -> int:
+def ui(output: Output, host: str, port: int, no_daemon: bool, env: bool) -> int:
     """Serves the Dagster UI with this project's runs until it is interrupted."""
-    from Medical_KG_rev.orchestration.dagster.instance import home_environment, prepare_home
-
+    if env:
+        _print(output, _environment(output))
+        return 0
     if find_spec("dagster_webserver") is None:
         raise PartUnavailableError("The Dagster UI is not installed.", remedy="Install medical-kg-rev[ui].")
-    with output.platform() as platform:
-        settings = platform.settings
-        home = prepare_home(platform.parts.dagster_home.absolute(), platform.parts.dagster_template)
-    environment = {
-        **os.environ,
-        **home_environment(home, settings.dagster_url),
-        "MK_DATA_DIR": str(settings.data_dir.absolute()),
-        "MK_PROFILE": settings.profile,
-    }
+    environment = {**os.environ, **_environment(output)}
     module = ["-m", "Medical_KG_rev.definitions"]
     commands = [["-m", "dagster_webserver", "-h", host, "-p", str(port), *module]]
     if not no_daemon:
@@ -51,3 +46,25 @@ def ui(output: Output, host: str, port: int, no_daemon: bool) -> int:
                 os.killpg(process.pid, signal.SIGTERM)
         for process in processes:
             process.wait()
+
+
+def _environment(output: Output) -> dict[str, str]:
+    """What Dagster's programs must know to work on this data folder; its home is there afterwards."""
+    from Medical_KG_rev.orchestration.dagster.instance import home_environment, prepare_home
+
+    with output.platform() as platform:
+        settings = platform.settings
+        home = prepare_home(platform.parts.dagster_home.absolute(), platform.parts.dagster_template)
+    return {
+        **home_environment(home, settings.dagster_url),
+        "MK_DATA_DIR": str(settings.data_dir.absolute()),
+        "MK_PROFILE": settings.profile,
+    }
+
+
+def _print(output: Output, environment: dict[str, str]) -> None:
+    if output.json:
+        output.data(environment)
+        return
+    for name, value in environment.items():
+        click.echo(f"export {name}={shlex.quote(value)}")

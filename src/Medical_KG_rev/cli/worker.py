@@ -37,7 +37,10 @@ def worker(output: Output, processes: int, metrics_port: int | None, once: bool)
         if metrics_port is not None:
             exporter = stack.enter_context(parts.metrics.serve(metrics_port))
             tell({"event": "metrics", "address": f"http://127.0.0.1:{exporter.port}/metrics"})
-        stack.enter_context(QueueGauges(parts.ledger, parts.metrics, time.time))
+        sensors: list[Callable[[], None]] = []
+        if metrics_port is not None and platform.settings.dagster_url:
+            sensors.append(lambda: parts.sensor_ticks.measure())  # noqa: PLW0108 - Dagster loads in the thread that measures
+        stack.enter_context(QueueGauges(parts.ledger, parts.metrics, time.time, others=sensors))
         supervisor = Supervisor(lambda: WorkerProcess(platform.settings, command), processes, tell, parts.metrics, once=once)
         with _signals(supervisor):
             tell({"event": "result", "result": supervisor.run()})

@@ -125,21 +125,21 @@ SENSOR_LAST_TICK = Metric(
     "dagster_sensor_last_tick_timestamp_seconds",
     Kind.GAUGE,
     "When the sensor last looked, in seconds since the epoch.",
-    "orchestration.dagster",
+    "orchestration.dagster.ticks",
     (_SENSOR,),
 )
 SENSOR_TICKS = Metric(
     "dagster_sensor_ticks_total",
     Kind.COUNTER,
-    "How often the sensor has looked.",
-    "orchestration.dagster",
+    "How often the sensor has looked since the worker that reports it began.",
+    "orchestration.dagster.ticks",
     (_SENSOR,),
 )
 SENSOR_TRIGGERS = Metric(
     "dagster_sensor_triggers_total",
     Kind.COUNTER,
-    "Runs that the sensor has asked for.",
-    "orchestration.dagster",
+    "Runs that the sensor has asked for since the worker that reports it began.",
+    "orchestration.dagster.ticks",
     (_SENSOR,),
 )
 _PROBE = Label("probe", ("nvml", "endpoint"))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -21,7 +20,6 @@ class Metrics:
 
     Args:
         pipelines, stages, sensors: names of the configuration that labels may take; :meth:`know` adds more later.
-        clock: seconds since the epoch.
     """
 
     def __init__(
@@ -30,10 +28,8 @@ class Metrics:
         pipelines: Iterable[str] = (),
         stages: Iterable[str] = (),
         sensors: Iterable[str] = (),
-        clock: Callable[[], float] = time.time,
     ) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
-        self._clock = clock
         self._series = SeriesTable(CATALOGUE)
         self._metrics = {metric.name: metric for metric in CATALOGUE}
         self._names = {label: set(label.values) for metric in CATALOGUE for label in metric.labels}
@@ -93,10 +89,13 @@ class Metrics:
         self._set(catalogue.GPU_MEMORY, (probe,), memory_used_bytes)
         self._set(catalogue.GPU_UTILISATION, (probe,), utilisation)
 
-    def sensor_ticked(self, sensor: str, triggered: int = 0) -> None:
-        """A sensor has looked, and asked for so many runs."""
-        self._set(catalogue.SENSOR_LAST_TICK, (sensor,), self._clock())
-        self._add(catalogue.SENSOR_TICKS, (sensor,), 1)
+    def sensor_ticked(self, sensor: str, last: float | None, *, ticks: int, triggered: int) -> None:
+        """A sensor has looked so many times more, the last time then, and asked for so many runs more.
+
+        ``last``: seconds since the epoch; None, before the first tick, leaves the gauge away.
+        """
+        self._set(catalogue.SENSOR_LAST_TICK, (sensor,), last)
+        self._add(catalogue.SENSOR_TICKS, (sensor,), ticks)
         self._add(catalogue.SENSOR_TRIGGERS, (sensor,), triggered)
 
     def queue(self, depths: Mapping[str, int]) -> None:

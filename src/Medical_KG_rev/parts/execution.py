@@ -17,6 +17,7 @@ from Medical_KG_rev.settings import Settings
 if TYPE_CHECKING:
     from dagster import DagsterInstance, JobDefinition
 
+    from Medical_KG_rev.orchestration.dagster.ticks import SensorTicks
     from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
     from Medical_KG_rev.orchestration.lineage import Lineage
     from Medical_KG_rev.orchestration.pipeline import Pipeline
@@ -141,6 +142,13 @@ class PlatformParts(ComponentParts):
         from Medical_KG_rev.orchestration.dagster.instance import open_instance
 
         return open_instance(self.dagster_home, self.dagster_template, self.settings.dagster_url)
+
+    @cached_property
+    def sensor_ticks(self) -> SensorTicks:
+        """What Dagster's sensors did, for the metrics."""
+        from Medical_KG_rev.orchestration.dagster.ticks import SensorTicks
+
+        return SensorTicks(self.dagster, self.metrics)
 
     @property
     def dagster_home(self) -> Path:

@@ -39,8 +39,9 @@ from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig, order
 SENSOR = "queued_batches_sensor"
 AT_ONCE = 50
 """Runs asked for in a tick, and runs waiting or running in all: a longer queue in Dagster would stand in priorities' way."""
-AGAIN_SECONDS = 60.0
-"""A run that ended without having leased its batch is followed by another one after this time."""
+AGAIN_SECONDS = 5.0
+"""A run that ended without having leased its batch is followed by another one after this time, which doubles with each."""
+LONGEST_PAUSE_SECONDS = 300.0
 
 
 def queued_batches_sensor(
@@ -54,7 +55,6 @@ def queued_batches_sensor(
         recover_lost_workers(parts.ledger)
         close_lost_runs(context.instance, parts.ledger, time.time())
         requests = _requests(context.instance, parts.ledger, firsts)
-        parts.metrics.sensor_ticked(SENSOR, len(requests))
         return SensorResult(run_requests=requests) if requests else SkipReason("No batch waits, or the queue is paused.")
 
     return SensorDefinition(
@@ -126,7 +126,8 @@ def _key(batch: Batch, made: Mapping[str, Sequence[RunRecord]]) -> str | None:
     if any(not record.dagster_run.is_finished for record in earlier):
         return None
     ended = max(record.update_timestamp.timestamp() for record in earlier)
-    return f"{key}/{len(earlier) + 1}" if time.time() - ended >= AGAIN_SECONDS else None
+    pause = min(AGAIN_SECONDS * 2.0 ** (len(earlier) - 1), LONGEST_PAUSE_SECONDS)
+    return f"{key}/{len(earlier) + 1}" if time.time() - ended >= pause else None
 
 
 def _request(batch: Batch, first_stage: str, key: str) -> RunRequest:
