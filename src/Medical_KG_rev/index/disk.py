@@ -4,11 +4,38 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from Medical_KG_rev.errors import StorageFullError, StoreUnavailableError
+
+
+def write_durably(path: Path, content: bytes, temporary: Path, step: Callable[[str], None] = lambda _: None) -> None:
+    """Makes the file: written and synced under the name of ``temporary``, renamed, its folder synced.
+
+    ``step`` is told ``unsynced``, ``unnamed`` and ``named``: how far the write has come. Raises what :func:`writing` does.
+    """
+    with writing(path):
+        make_folder(path.parent)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            step("unsynced")
+            os.fsync(file.fileno())
+        step("unnamed")
+        temporary.replace(path)
+        step("named")
+        sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes the folder and those above it, each durable in its parent."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
