@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -15,13 +15,14 @@ from haystack.components.preprocessors import DocumentSplitter
 from Medical_KG_rev.models import Block, BoundingBox, Chunk, Document, SectionKind, StageContext
 from Medical_KG_rev.settings import ChunkingSettings
 from Medical_KG_rev.text.cohesion import METHOD, Cohesion
+from Medical_KG_rev.text.facets import document_facets
 from Medical_KG_rev.text.packing import Packer
 from Medical_KG_rev.text.passages import Passage, TokenCounter, Unit, paragraphs, passages_of, units_of
 from Medical_KG_rev.text.sentences import split_units
 
 __all__ = ["HaystackChunker"]
 
-_VERSION = "1"
+_VERSION = "2"
 
 Pieces = list[list[tuple[int, str]]]
 """For each passage, its pieces with their offsets in it."""
@@ -34,6 +35,7 @@ class _Source(msgspec.Struct, frozen=True):
     doc_id: str
     source: str
     title: str
+    facets: Mapping[str, tuple[str, ...]] = {}
 
 
 @component
@@ -70,11 +72,18 @@ class HaystackChunker:
         """Chunks in reading order; none only where the document has no text to index."""
         passages = passages_of(document, tuple(self._excluded))
         pieces = [_with_offsets(split_units(passage.text)) for passage in passages]
-        return list(self._chunks(_Source(ctx.tenant_id, document.doc_id, document.source, document.title), passages, pieces))
+        source = _Source(ctx.tenant_id, document.doc_id, document.source, document.title, document_facets(document))
+        return list(self._chunks(source, passages, pieces))
 
     def to_haystack(self, ctx: StageContext, document: Document) -> list[HaystackDocument]:
         """The document as Haystack documents, one a section, as :meth:`run` takes them."""
-        shared = {"tenant_id": ctx.tenant_id, "doc_id": document.doc_id, "source": document.source, "title": document.title}
+        shared = {
+            "tenant_id": ctx.tenant_id,
+            "doc_id": document.doc_id,
+            "source": document.source,
+            "title": document.title,
+            "facets": {field: list(values) for field, values in document_facets(document).items()},
+        }
         return [
             HaystackDocument(
                 id=f"{document.doc_id}:section:{number}",
@@ -183,6 +192,7 @@ class HaystackChunker:
             coherence_method=METHOD,
             boundary_depth=boundary_depth,
             chunker=self.fingerprint,
+            facets=source.facets,
         )
 
 
@@ -221,6 +231,7 @@ def _source_of(document: HaystackDocument) -> _Source:
         str(meta.get("doc_id", document.id)),
         str(meta.get("source", "")),
         str(meta.get("title", "")),
+        msgspec.convert(meta.get("facets", {}), dict[str, tuple[str, ...]]),
     )
 
 
