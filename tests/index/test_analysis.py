@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+import Stemmer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,19 +23,25 @@ def analyser() -> Analyser:
     ("text", "tokens"),
     [
         ("Metformin lowers glucose.", ["metformin", "lower", "glucos"]),
-        ("IL-6", ["il6", "il"]),
+        ("IL-6", ["il6"]),
+        ("IL 6", ["il", "6", "il6"]),
         ("p53 and HER2/neu", ["p53", "her2", "neu"]),
         ("5-HT2A", ["5ht2a", "ht2a"]),
-        ("TNF-\u03b1", ["tnfalpha", "tnf", "alpha"]),
+        ("TNF-\u03b1", ["tnfalpha", "tnfa", "tnf", "alpha"]),
+        ("NF-\u03baB", ["nfkappab", "nfkb", "nf", "kappa"]),
+        ("IL-1beta", ["il1beta", "il1b", "il1", "beta"]),
+        ("anti-PD-1", ["antipd1", "anti", "pd1"]),
         ("\u03bb phage", ["lambda", "phage"]),
         ("\u00b5g 5\u00b5g 5 \u03bcg", ["ug", "5", "ug", "5", "ug"]),
         ("10mg 10 mg/kg 2.5mL", ["10", "mg", "10", "mg", "kg", "2.5", "ml"]),
         ("p = 0.05, n = 10,000", ["p", "0.05", "n", "10000"]),
         ("Crohn\u2019s and Parkinson's", ["crohn", "parkinson"]),
-        ("Sj\u00f6gren \u210cb \ufb01brosis", ["sjogren", "hb", "fibrosi"]),
+        ("Sj\u00f6gren \u210cb \ufb01brosis", ["sjogren", "hb", "fibros"]),
         ("U.S. trials. End", ["us", "trial", "end"]),
         ("trials.End", ["trial", "end"]),
-        ("COVID\u201119", ["covid19", "covid", "19"]),
+        ("COVID\u201119", ["covid19", "covid"]),
+        ("10\u201320 mg, 1.2-fold", ["10", "20", "mg", "1.2", "fold"]),
+        ("0,5 and 1,234", ["0.5", "1234"]),
         ("the of and", []),
         ("\u2026 ??? ()[] \u200b\x00", []),
         ("\u80ba\u764c \u0433\u0440\u0438\u043f\u043f", ["\u80ba\u764c", "\u0433\u0440\u0438\u043f\u043f"]),
@@ -60,6 +67,31 @@ def test_tokens(analyser, text, tokens):
 )
 def test_spelling_variants_share_their_first_token(analyser, one, other):
     assert analyser.tokens(one)[0] == analyser.tokens(other)[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("haemoglobin", "hemoglobin"),
+        ("oedema", "edema"),
+        ("leukaemias", "leukemia"),
+        ("tumours", "tumor"),
+        ("behavioural", "behavioral"),
+        ("fibres", "fiber"),
+        ("catalysed", "catalyze"),
+        ("randomisation", "randomized"),
+        ("sulphate", "sulfate"),
+        ("diagnoses", "diagnosis"),
+        ("bacterium", "bacteria"),
+    ],
+)
+def test_british_and_american_words_are_one(analyser, one, other):
+    assert analyser.tokens(one) == analyser.tokens(other)
+
+
+@pytest.mark.parametrize("word", ["aerobic", "hours", "does", "doses", "disease", "APOE", "aspirin", "heroes", "coefficient"])
+def test_words_that_only_look_british_stay(analyser, word):
+    assert analyser.tokens(word) == [Stemmer.Stemmer("english").stemWord(word.lower())]
 
 
 @given(st.text(max_size=200))

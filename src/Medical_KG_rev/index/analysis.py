@@ -7,27 +7,35 @@ analysed one by one and remembered, so that a text costs little more than being 
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections.abc import Iterator
 
-ANALYSER = "biomedical-english/1"
-"""Names the rules below; it changes whenever they would give other tokens for the same text."""
+from Medical_KG_rev.index.spelling import folded, is_greek, normal_spelling, plain_text, with_latin_letter
+
+ANALYSER = "biomedical-english/2"
+"""Names the rules below and those of ``spelling``; it changes whenever they would give other tokens for the same text."""
 
 _REMEMBERED_UNITS = 400_000
 _MAX_UNIT_LENGTH = 64
+_LONG_NAME = 5
+"""So many letters before a number are a word of their own (``COVID-19``); fewer are half a name (``IL-6``, ``BRCA1``)."""
 
-_HYPHENS = r"\-\u2010-\u2013"
+_HYPHENS = r"\-\u2010-\u2013\u2212"
 _APOSTROPHES = r"'\u2019"
 _UNIT = re.compile(rf"[^\W_]+(?:[{_HYPHENS}{_APOSTROPHES}.,][^\W_]+)*")
-_SEPARATORS = re.compile(rf"[{_HYPHENS}.,]")
-_POSSESSIVE = re.compile(rf"[{_APOSTROPHES}]s?(?=$|[{_HYPHENS}])")
+_HYPHEN = re.compile(f"[{_HYPHENS}]+")
+_STOP = re.compile("[.,]")
+_POSSESSIVE = re.compile(rf"(?<=[^\W\d_])[{_APOSTROPHES}]s?(?=$|[{_HYPHENS}])")
+_PRIME = re.compile(rf"(?<=\d)[{_APOSTROPHES}]")
 _APOSTROPHE = re.compile(f"[{_APOSTROPHES}]")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_THOUSANDS = re.compile(r",(?=\d{3}(?!\d))")
 _QUANTITY = re.compile(
     r"(\d+(?:\.\d+)?)"
     r"([kmunpd]?g|mcg|[mud]?l|[kcmun]?m|[mun]?mol|mmhg|k?hz|kda|k?bp|kb|iu|hr?|min)"
 )
-_MICRO = re.compile(r"\u03bc(?=(?:g|l|m|mol|iu)\b)")
-_GREEK_LETTER = re.compile(r"[\u03b1-\u03c9]")
+_NAME_WITH_NUMBER = re.compile(rf"([a-z]{{{_LONG_NAME},}})\d+")
+_NUMBER_AFTER_BLANK = re.compile(rf" (?:[{_HYPHENS}] ?)?([a-z]{{0,2}}[0-9][a-z0-9]{{0,3}})(?![\w%]|[.,{_HYPHENS}]\w)")
+_SHORT_NAME = re.compile(rf"(?<![\w{_HYPHENS}.,])([a-z]{{1,4}})[{_HYPHENS}]?$")
 
 _STOP_WORDS = frozenset(
     re.findall(
@@ -42,8 +50,10 @@ _STOP_WORDS = frozenset(
 class Analyser:
     """Makes the tokens of chunks and of queries alike. Deterministic; one object may serve many threads.
 
-    Lower case, NFKC, accents removed, Greek letters spelled out. A compound gives its joined form and its parts (``IL-6`` →
-    ``il6 il``, ``NF-kappaB`` → ``nfkappab nf kappab``), so that spelling variants meet. Words are stemmed (Snowball English).
+    Lower case, NFKC, accents removed, Greek letters spelled out, British spelling made American. Words are stemmed (Snowball
+    English). A compound gives its joined form and its parts (``beta-blocker`` → ``betablock beta blocker``); letters and the
+    number they end with are one part (``anti-PD-1`` → ``antipd1 anti pd1``), and few letters are no word of their own, so that
+    ``IL-6`` meets ``IL6`` and ``IL 6``, and does not meet ``IL-2``.
     """
 
     fingerprint = ANALYSER
@@ -56,64 +66,89 @@ class Analyser:
 
     def joined(self, text: str) -> str:
         """The tokens of ``text`` with a blank between each two: what a store with a whitespace tokenizer indexes."""
-        if not text.isascii():
-            text = unicodedata.normalize("NFKC", text)
+        text = plain_text(text)
         remembered = self._tokens_of
         parts = []
-        for unit in _UNIT.findall(text.lower()):
+        for unit in _UNIT.findall(text):
             tokens = remembered.get(unit)
             if tokens is None:
                 tokens = self._remember(unit)
             if tokens:
                 parts.append(tokens)
+        parts += _spaced_names(text)
         return " ".join(parts)
 
     def tokens(self, text: str) -> list[str]:
-        """The tokens of ``text`` in order, repeated as often as they occur."""
+        """The tokens of ``text``, repeated as often as they occur."""
         return self.joined(text).split()
 
     def _remember(self, unit: str) -> str:
         if len(self._tokens_of) >= _REMEMBERED_UNITS:
             self._tokens_of.clear()
-        self._tokens_of[unit] = tokens = " ".join(self._analyse(unit))
+        self._tokens_of[unit] = tokens = " ".join(dict.fromkeys(self._analyse(unit)))
         return tokens
 
     def _analyse(self, unit: str) -> list[str]:
-        unit = _APOSTROPHE.sub("", _POSSESSIVE.sub("", unit[: _MAX_UNIT_LENGTH * 4]))
+        unit = _PRIME.sub("-", _POSSESSIVE.sub("", unit[: _MAX_UNIT_LENGTH * 4]))
+        unit = _APOSTROPHE.sub("", unit)
         if unit in _STOP_WORDS:
             return []
-        unit = _fold(unit)
-        if _NUMBER.fullmatch(unit):
-            return [unit.replace(",", "")]
-        quantity = _QUANTITY.fullmatch(unit)
-        if quantity:
-            return list(quantity.groups())
-        parts = [part for part in _SEPARATORS.split(unit) if part]
-        if len(parts) == 1:
-            return [self._word(parts[0])]
-        whole = [self._word("".join(parts))] if _is_compound(unit, parts) else []
-        return whole + [self._word(part) for part in parts if len(part) > 1 and part not in _STOP_WORDS]
+        pieces = [piece for piece in _HYPHEN.split(folded(unit)) if piece]
+        numbers = [_number(piece) for piece in pieces]
+        if all(numbers):
+            return [token for number in numbers for token in number]
+        if len(pieces) == 1:
+            return self._words(pieces[0])
+        if any(_STOP.search(piece) for piece in pieces):
+            return [token for piece in pieces for token in _number(piece) or self._words(piece)]
+        return self._compound(pieces)
+
+    def _words(self, piece: str) -> list[str]:
+        """A word; words with a stop or comma in place of a blank; or an abbreviation (``U.S.``), its stops removed."""
+        words = [word for word in _STOP.split(piece) if word]
+        if len(words) > 1 and all(len(word) == 1 for word in words):
+            words = ["".join(words)]
+        elif len(words) > 1:
+            words = [word for word in words if len(word) > 1 and word not in _STOP_WORDS]
+        name = _NAME_WITH_NUMBER.fullmatch(piece)
+        return [self._word(word) for word in words] + ([self._word(name[1])] if name else [])
+
+    def _compound(self, pieces: list[str]) -> list[str]:
+        tokens = [self._word("".join(pieces))]
+        variant = with_latin_letter(pieces)
+        if variant is not None:
+            tokens.append(variant)
+        is_bound = False
+        for piece, following in zip(pieces, [*pieces[1:], ""], strict=True):
+            has_number = piece.isalpha() and following[:1].isdigit()
+            if has_number:
+                tokens.append(self._word(piece + following))
+            is_word = len(piece) > 1 and piece not in _STOP_WORDS
+            if is_word and not is_bound and (not has_number or len(piece) >= _LONG_NAME or is_greek(piece)):
+                tokens.append(self._word(piece))
+            is_bound = has_number
+        return tokens
 
     def _word(self, word: str) -> str:
         word = word[:_MAX_UNIT_LENGTH]
-        return self._stem(word) if word.isalpha() else word
+        return self._stem(normal_spelling(word)) if word.isalpha() else word
 
 
-def _fold(unit: str) -> str:
-    """Micro units to ``u``, Greek letters to their names, set off by hyphens, and accented letters to plain ones."""
-    if unit.isascii():
-        return unit
-    unit = _MICRO.sub("u", unit)
-    unit = _GREEK_LETTER.sub(lambda match: f"-{_greek_name(match[0])}-", unit).strip("-")
-    decomposed = unicodedata.normalize("NFKD", unit)
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+def _spaced_names(text: str) -> Iterator[str]:
+    """Short names and their numbers with a blank between, joined: ``IL 6``, ``HLA B27``, ``CTLA - 4``, ``type 2``."""
+    for number in _NUMBER_AFTER_BLANK.finditer(text):
+        start = number.start()
+        name = _SHORT_NAME.search(text, max(start - 6, 0), start)
+        if name is not None and name[1] not in _STOP_WORDS:
+            yield name[1] + number[1]
 
 
-def _greek_name(letter: str) -> str:
-    """Unicode's own name for it, but with the usual spelling of lambda."""
-    return unicodedata.name(letter).rsplit(" ", 1)[-1].lower().replace("lamda", "lambda")
-
-
-def _is_compound(unit: str, parts: list[str]) -> bool:
-    """Hyphens bind a name and stops an abbreviation (``U.S.``); a stop or comma between words is a missing blank."""
-    return ("." not in unit and "," not in unit) or all(len(part) == 1 for part in parts)
+def _number(piece: str) -> list[str]:
+    """The token of a number, or those of a quantity; none where it is neither."""
+    if _NUMBER.fullmatch(piece):
+        return [_THOUSANDS.sub("", piece).replace(",", ".")[:_MAX_UNIT_LENGTH]]
+    quantity = _QUANTITY.fullmatch(piece)
+    if quantity is None:
+        return []
+    number, unit = quantity.groups()
+    return [number[:_MAX_UNIT_LENGTH], normal_spelling(unit)]

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
+from Medical_KG_rev.index.analysis import Analyser
 from Medical_KG_rev.index.filters import EVERYTHING, Filter
 from Medical_KG_rev.index.ports import LexicalStore, Row
 from Medical_KG_rev.testing.expect import expect
@@ -24,6 +25,86 @@ ROWS = (
 )
 
 
+CASES: tuple[tuple[str, str, bool], ...] = (
+    ("IL-6", "serum IL6 rose", True),
+    ("IL6", "serum IL-6 rose", True),
+    ("IL 6", "serum IL-6 rose", True),
+    ("il-6", "serum IL 6 rose", True),
+    ("IL-6", "serum IL-2 rose", False),
+    ("IL-6", "serum IL-16 rose", False),
+    ("IL-1\u03b2", "secretion of IL-1beta", True),
+    ("IL1B", "secretion of IL-1\u03b2", True),
+    ("p53", "P53 mutant tumours", True),
+    ("p53", "p63 mutant tumours", False),
+    ("BRCA1", "carriers of BRCA-1 variants", True),
+    ("BRCA1", "carriers of BRCA2 variants", False),
+    ("5-HT2A", "the 5HT2A receptor", True),
+    ("5-HT2A", "the 5-HT3 receptor", False),
+    ("TNF-\u03b1", "inhibitors of TNF-alpha", True),
+    ("TNF\u03b1", "inhibitors of TNF-\u03b1", True),
+    ("TNF alpha", "inhibitors of TNF\u03b1", True),
+    ("TNFa", "inhibitors of TNF-\u03b1", True),
+    ("IFNG", "release of IFN-\u03b3", True),
+    ("\u03b2-blocker", "given beta blockers", True),
+    ("beta-blockers", "given a \u03b2-blocker", True),
+    ("NF-\u03baB", "the NF-kappaB pathway", True),
+    ("NFkB", "the NF-\u03baB pathway", True),
+    ("NF-kB", "the NF-kappaB pathway", True),
+    ("TGFB1", "TGF-\u03b21 signalling", True),
+    ("\u03b11-antitrypsin", "alpha-1-antitrypsin deficiency", True),
+    ("\u03949-THC", "inhaled delta-9-THC", True),
+    ("omega-3", "\u03c9-3 fatty acids", True),
+    ("10 mg/kg", "a dose of 10mg/kg", True),
+    ("5 \u00b5g", "5\u03bcg of protein", True),
+    ("mcg", "in \u00b5g a day", True),
+    ("10\u201320 mg", "a dose of 20mg", True),
+    ("0.05", "p < 0.05", True),
+    ("0.05", "p < 0.5", False),
+    ("10000", "among 10,000 women", True),
+    ("CD4", "CD4+ lymphocytes", True),
+    ("CD4+", "CD4-positive lymphocytes", True),
+    ("CD4", "CD8+ lymphocytes", False),
+    ("HbA1c", "HBA1C below 7%", True),
+    ("Hb A1c", "HbA1c below 7%", True),
+    ("COVID-19", "patients with covid19", True),
+    ("COVID", "patients with COVID-19", True),
+    ("SARS-CoV-2", "SARS\u2013CoV\u20112 infection", True),
+    ("SARS CoV 2", "SARS-CoV-2 infection", True),
+    ("PD-1", "anti-PD-1 antibodies", True),
+    ("anti-PD1", "anti-PD-1 antibodies", True),
+    ("PD-1", "PD-L1 expression", False),
+    ("CTLA - 4", "CTLA-4 recycling", True),
+    ("5-FU", "leucovorin with 5FU", True),
+    ("mercaptopurine", "6-mercaptopurine daily", True),
+    ("B12", "vitamin B-12 levels", True),
+    ("B12", "vitamin B6 levels", False),
+    ("H2O2", "H\u2082O\u2082 exposure", True),
+    ("H2O2", "H2O exposure", False),
+    ("miR-21", "hsa-miR-21-5p in plasma", True),
+    ("miR-21", "miR-210 in plasma", False),
+    ("HLA-B27", "HLA B27 positive", True),
+    ("V600E", "BRAF(p.V600E) melanoma", True),
+    ("type 2", "type-2 diabetes", True),
+    ("E.coli", "E. coli sepsis", True),
+    ("metformin", "Metformin hydrochloride tablets", True),
+    ("imatinib mesylate", "imatinib resistance", True),
+    ("amoxicillin-clavulanate", "amoxicillin/clavulanate", True),
+    ("inhibitors", "an inhibitor", True),
+    ("metastases", "one metastasis", True),
+    ("mice", "a mouse", True),
+    ("Crohn disease", "Crohn\u2019s flares", True),
+    ("Alzheimer's", "Alzheimer dementia", True),
+    ("Sjogren", "primary Sj\u00f6gren syndrome", True),
+    ("Behcet", "Beh\u00e7et uveitis", True),
+    ("tumor", "the tumour grew", True),
+    ("hemoglobin", "low haemoglobin", True),
+    ("estrogen", "oestrogens", True),
+    ("randomized", "randomised trials", True),
+    ("aspirin", "naproxen", False),
+)
+"""Query, text, and whether the lexical leg finds the text by the query."""
+
+
 def check_lexical_store(make: Callable[[], LexicalStore]) -> None:
     """Holds a store against its port.
 
@@ -33,7 +114,7 @@ def check_lexical_store(make: Callable[[], LexicalStore]) -> None:
     Raises:
         ConformanceError: a promise is broken; says which.
     """
-    for check in (_names, _ranking, _tokens, _filters, _removal, _generations, _long_queries, _later_rows):
+    for check in (_names, _ranking, _tokens, _spellings, _filters, _removal, _generations, _long_queries, _later_rows):
         check(make())
 
 
@@ -106,6 +187,15 @@ def _tokens(store: LexicalStore) -> None:
         "0": set(),
     }.items():
         _expect_found(store, query, expected)
+
+
+def _spellings(store: LexicalStore) -> None:
+    analyser = Analyser()
+    write(store, [Row(vid, analyser.joined(text), (), 0) for vid, (_, text, _) in enumerate(CASES)])
+    reader = store.reader(_NAME)
+    for vid, (query, text, expected) in enumerate(CASES):
+        found = vid in dict(reader.search(analyser.tokens(query), len(CASES)))
+        expect(found == expected, f"{query!r} must {'' if expected else 'not '}find {text!r}")
 
 
 def _filters(store: LexicalStore) -> None:
