@@ -179,3 +179,19 @@ def test_two_ledgers_share_one_queue(toys: Toys, open_ledger: Callable[..., Ledg
     other = open_ledger()
     assert other.queue.lease("other", 60.0) is not None
     assert toys.ledger.queue.lease("w", 60.0) is None
+
+
+def test_jobs_are_listed_and_counted_by_state_while_their_batches_are_at_different_points(toys: Toys) -> None:
+    running, leased, queued = (toys.queued(2) for _ in range(3))
+    lease = toys.ledger.queue.lease("w", 60.0, batch_ids=[running.batch_id])
+    assert lease is not None
+    toys.ledger.stages.start(lease, "parse", None)
+    assert toys.ledger.queue.lease("w", 60.0, batch_ids=[leased.batch_id]) is not None
+    alone = toys.submit(1)[0]
+    tenant = alone.tenant_id
+    expected = {"running": {running.batch_id}, "leased": {leased.batch_id}, "queued": {queued.batch_id, None}}
+    for status, batches in expected.items():
+        assert {job.batch_id for job in toys.ledger.list_jobs(tenant, status=status)} == batches
+    assert toys.ledger.count_jobs() == {"running": 2, "leased": 2, "queued": 3}
+    assert [toys.ledger.queue.waiting(tenant, limit) for limit in (2, 10)] == [2, 3]
+    assert [job.job_id for job in toys.ledger.queue.unbatched()] == [alone.job_id]

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from Medical_KG_rev.orchestration.ledger.ledger import Ledger
 from Medical_KG_rev.orchestration.ledger.records import Job
+from Medical_KG_rev.orchestration.ledger.rows import read_records
 from Medical_KG_rev.orchestration.ledger.schema import jobs
 from Medical_KG_rev.orchestration.ledger.states import JobStatus
 from Medical_KG_rev.orchestration.ledger.transitions import locked_jobs, move
@@ -62,7 +63,7 @@ def use_pdf_pipeline(ledger: Ledger, version: str) -> Backfill:
 
 def _plain_jobs(ledger: Ledger) -> list[Job]:
     query = select(jobs).where(jobs.c.pipeline_name == PLAIN_PIPELINE, jobs.c.status.in_([*IDLE, *HELD])).order_by(jobs.c.job_id)
-    return ledger.database.read(lambda connection: [Job(**row) for row in connection.execute(query).mappings()])
+    return ledger.database.read(lambda connection: read_records(connection, Job, query))
 
 
 def _change(ledger: Ledger, job_ids: Sequence[str], version: str) -> int:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
@@ -17,7 +18,7 @@ from Medical_KG_rev.errors import ConfigurationError, FormatVersionError, Ledger
 from Medical_KG_rev.orchestration.ledger.faults import as_ledger_error, is_passing
 from Medical_KG_rev.orchestration.ledger.marks import CommitMarks
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in ``migrations/versions``; a test holds it to Alembic's own answer."""
 
 BUSY_TIMEOUT_SECONDS = 60
@@ -28,6 +29,11 @@ CONNECT_ARGS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,  # a server that vanished without a word is noticed after this many milliseconds
 }
+JSON_CODEC: dict[str, Any] = {
+    "json_serializer": lambda value: msgspec.json.encode(value).decode(),
+    "json_deserializer": msgspec.json.decode,
+}
+"""Of JSON columns: several times faster than the standard library's, and every job has two."""
 POOL_SIZE = 4
 """Connections that a process keeps: its batch, its heartbeat, its relay and one for commands."""
 
@@ -235,7 +241,7 @@ def _sqlite(path: Path) -> Engine:
     path = path.absolute()  # its lock files stay beside it wherever the process goes
     path.parent.mkdir(parents=True, exist_ok=True)
     url = URL.create("sqlite", database=str(path))
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False})
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False}, **JSON_CODEC)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:
@@ -264,6 +270,7 @@ def _postgres(url: str, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=pool_size,
         executemany_mode="values_plus_batch",
+        **JSON_CODEC,
     )
 
 

@@ -16,6 +16,7 @@ from Medical_KG_rev.orchestration.ledger.audit import AuditTrail
 from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.records import AuditEntry, DeadLetter, Job
+from Medical_KG_rev.orchestration.ledger.rows import read_records
 from Medical_KG_rev.orchestration.ledger.schema import dead_letters, jobs
 from Medical_KG_rev.orchestration.ledger.states import JobStatus
 from Medical_KG_rev.orchestration.ledger.subjects import job_subject
@@ -153,7 +154,7 @@ class DeadLetters:
 
     def _job(self, job_id: str) -> Job:
         query = select(jobs).where(jobs.c.job_id == job_id)
-        return self._database.read(lambda connection: Job(**connection.execute(query).mappings().one()))
+        return self._database.read(lambda connection: read_records(connection, Job, query)[0])
 
 
 def requeued() -> dict[str, Any]:

@@ -32,12 +32,13 @@ from Medical_KG_rev.orchestration.ledger.records import (
     Submission,
 )
 from Medical_KG_rev.orchestration.ledger.recovery import Recovery
+from Medical_KG_rev.orchestration.ledger.rows import read_records
 from Medical_KG_rev.orchestration.ledger.schema import artifacts, batches, jobs, stage_attempts, submissions
 from Medical_KG_rev.orchestration.ledger.stage_records import StageRecords, cancelled_event, store_artifacts
-from Medical_KG_rev.orchestration.ledger.states import SOURCES, JobStatus
+from Medical_KG_rev.orchestration.ledger.states import SOURCES, JobStatus, phase
 from Medical_KG_rev.orchestration.ledger.subjects import PRIORITIES, job_subject
 from Medical_KG_rev.orchestration.ledger.topology_texts import TopologyTexts
-from Medical_KG_rev.orchestration.ledger.transitions import locked_jobs, move
+from Medical_KG_rev.orchestration.ledger.transitions import count_leased, in_state, locked_jobs, move
 
 Record = TypeVar("Record", Job, Batch, Submission, ArtifactRow, StageAttempt)
 
@@ -192,7 +193,8 @@ class Ledger:
         unknown = sorted(set(fields) - QUERYABLE)
         if unknown:
             raise UsageError(f"Jobs have no field {unknown[0]!r} to ask for.", remedy=f"Valid: {', '.join(sorted(QUERYABLE))}.")
-        query = select(jobs).where(jobs.c.tenant_id == tenant_id, *(jobs.c[name] == value for name, value in fields.items()))
+        wanted = (in_state(value) if name == "status" else jobs.c[name] == value for name, value in fields.items())
+        query = select(jobs).where(jobs.c.tenant_id == tenant_id, *wanted)
         if after is not None:
             query = query.where(jobs.c.job_id < after)
         return self._all(Job, query.order_by(jobs.c.job_id.desc()).limit(limit))
@@ -246,8 +248,15 @@ class Ledger:
 
     def count_jobs(self) -> dict[str, int]:
         """Status → jobs of all tenants."""
-        query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
-        return self.database.read(lambda connection: {str(row[0]): row[1] for row in connection.execute(query)})
+
+        def work(connection: Connection) -> dict[str, int]:
+            by_phase = select(jobs.c.phase, func.count()).group_by(jobs.c.phase)  # from an index alone
+            counts = {row[0]: row[1] for row in connection.execute(by_phase)}
+            waiting, leased = counts.pop(phase(JobStatus.QUEUED), 0), count_leased(connection)
+            waits = {str(JobStatus.QUEUED): waiting - leased, str(JobStatus.LEASED): leased}
+            return counts | {status: count for status, count in waits.items() if count}
+
+        return self.database.read(work)
 
     def requeue(self, job_id: str, *, actor: str, from_stage: str | None = None) -> Job:
         """Puts a failed or dead job back into the queue, audited. Raises InvalidTransitionError."""
@@ -355,11 +364,11 @@ class Ledger:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def _all(self, kind: type[Record], query: Select[Any]) -> list[Record]:
-        return self.database.read(lambda connection: _rows(connection, kind, query))
+        return self.database.read(lambda connection: read_records(connection, kind, query))
 
     def _where_in(self, kind: type[Record], query: Select[Any], column: Any, values: Iterable[str]) -> list[Record]:
         parts = [query.where(column.in_(part)) for part in _slices(values)]
-        return self.database.read(lambda connection: [row for part in parts for row in _rows(connection, kind, part)])
+        return self.database.read(lambda connection: [row for part in parts for row in read_records(connection, kind, part)])
 
     # --- in a transaction --------------------------------------------------------------------------------------------
 
@@ -396,10 +405,6 @@ class Ledger:
             target=target,
             valid=valid,
         )
-
-
-def _rows(connection: Connection, kind: type[Record], query: Select[Any]) -> list[Record]:
-    return [kind(**row) for row in connection.execute(query).mappings()]
 
 
 def _values(record: msgspec.Struct) -> dict[str, Any]:

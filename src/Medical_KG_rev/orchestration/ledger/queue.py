@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -15,10 +15,11 @@ from Medical_KG_rev.orchestration.ledger.admission import LEASING, closed_gates
 from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.records import Batch, Job, Lease
-from Medical_KG_rev.orchestration.ledger.schema import batches, jobs, submissions, turns
-from Medical_KG_rev.orchestration.ledger.states import JobStatus
+from Medical_KG_rev.orchestration.ledger.rows import read_records
+from Medical_KG_rev.orchestration.ledger.schema import UNBATCHED, batches, jobs, submissions, turns
+from Medical_KG_rev.orchestration.ledger.states import JobStatus, phase
 from Medical_KG_rev.orchestration.ledger.subjects import batch_subject
-from Medical_KG_rev.orchestration.ledger.transitions import locked_jobs, move
+from Medical_KG_rev.orchestration.ledger.transitions import count_leased, locked_jobs, move
 
 HELD = ("leased", "running")
 """States of a batch that a worker holds."""
@@ -53,7 +54,7 @@ class WorkQueue:
 
     def unbatched(self, *, limit: int = 1000, submission_id: str | None = None, is_listing: Sequence[str] = ()) -> list[Job]:
         """Queued jobs in no batch, the oldest first; not those whose listing goes on in one of the workers ``is_listing``."""
-        query = select(jobs).where(jobs.c.status == JobStatus.QUEUED, jobs.c.batch_id.is_(None))
+        query = select(jobs).where(UNBATCHED, jobs.c.status == JobStatus.QUEUED)
         if submission_id is not None:
             query = query.where(jobs.c.submission_id == submission_id)
         elif is_listing:
@@ -62,7 +63,7 @@ class WorkQueue:
             )
             query = query.where(jobs.c.submission_id.not_in(busy))
         query = query.order_by(jobs.c.submission_id, jobs.c.position, jobs.c.job_id).limit(limit)
-        return self._database.read(lambda connection: [Job(**row) for row in connection.execute(query).mappings()])
+        return self._database.read(lambda connection: read_records(connection, Job, query))
 
     # --- leasing -----------------------------------------------------------------------------------------------------
 
@@ -100,7 +101,7 @@ class WorkQueue:
         """The jobs that the lease is for, in the order of their listing."""
         condition = (jobs.c.batch_id == lease.batch_id) & jobs.c.status.in_([JobStatus.LEASED, JobStatus.RUNNING])
         query = select(jobs).where(condition).order_by(jobs.c.position, jobs.c.job_id)
-        return self._database.read(lambda connection: [Job(**row) for row in connection.execute(query).mappings()])
+        return self._database.read(lambda connection: read_records(connection, Job, query))
 
     def lease_of(self, batch_id: str, worker: str) -> Lease:
         """The worker's lease of a batch that it holds. Raises LeaseLostError."""
@@ -132,9 +133,14 @@ class WorkQueue:
 
     def waiting(self, tenant_id: str, limit: int) -> int:
         """Queued jobs of a tenant, counted up to ``limit``."""
-        some = select(jobs.c.job_id).where(jobs.c.tenant_id == tenant_id, jobs.c.status == JobStatus.QUEUED).limit(limit)
-        query = select(func.count()).select_from(some.subquery())
-        return self._database.read(lambda connection: connection.execute(query).scalar_one())
+        of_tenant = jobs.c.tenant_id == tenant_id
+
+        def work(connection: Connection) -> int:
+            leased = count_leased(connection, of_tenant)
+            some = select(jobs.c.job_id).where(of_tenant, jobs.c.phase == phase(JobStatus.QUEUED)).limit(limit + leased)
+            return connection.execute(select(func.count()).select_from(some.subquery())).scalar_one() - leased
+
+        return self._database.read(work)
 
     # --- in a transaction --------------------------------------------------------------------------------------------
 
@@ -142,9 +148,8 @@ class WorkQueue:
         connection.execute(insert(batches), [msgspec.structs.asdict(batch)])
         connection.execute(
             update(jobs)
-            .where(jobs.c.job_id == bindparam("id"), jobs.c.status == JobStatus.QUEUED, jobs.c.batch_id.is_(None))
-            .values(batch_id=batch.batch_id, updated_at=batch.created_at),
-            [{"id": job_id} for job_id in job_ids],
+            .where(jobs.c.job_id.in_(job_ids), jobs.c.status == JobStatus.QUEUED, jobs.c.batch_id.is_(None))
+            .values(batch_id=batch.batch_id, updated_at=batch.created_at)
         )
         taken = locked_jobs(connection, jobs.c.batch_id == batch.batch_id)
         values = {"documents": len(taken)} if taken else {"documents": 0, "status": "completed"}

@@ -17,6 +17,9 @@ class JobStatus(StrEnum):
     DEAD = "dead"
 
 
+WAITING = (JobStatus.QUEUED, JobStatus.LEASED)
+"""States with one :func:`phase`."""
+
 TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.DEAD})
 
 SOURCES: dict[JobStatus, frozenset[JobStatus]] = {
@@ -33,3 +36,11 @@ SOURCES: dict[JobStatus, frozenset[JobStatus]] = {
     JobStatus.DEAD: frozenset({JobStatus.FAILED, JobStatus.STUCK, JobStatus.WAITING_AT_GATE}),
 }
 """Target → the states that may lead to it. ``failed`` and ``dead`` go back to ``queued`` only by retry."""
+
+
+def phase(status: JobStatus) -> str:
+    """What indexes hold in place of the status: ``waiting`` for a queued or leased job, else the status itself.
+
+    So a lease changes no index: on PostgreSQL a row whose indexed values stay costs a tenth of one that enters every index anew.
+    """
+    return "waiting" if status in WAITING else str(status)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from Medical_KG_rev.orchestration.ledger.records import Job
-from Medical_KG_rev.orchestration.ledger.schema import jobs
-from Medical_KG_rev.orchestration.ledger.states import SOURCES, JobStatus
+from Medical_KG_rev.orchestration.ledger.rows import read_records
+from Medical_KG_rev.orchestration.ledger.schema import batches, jobs
+from Medical_KG_rev.orchestration.ledger.states import SOURCES, JobStatus, phase
 
 
 def move(connection: Connection, target: JobStatus, now: float, *conditions: ColumnElement[bool], **changes: Any) -> int:
@@ -17,7 +18,21 @@ def move(connection: Connection, target: JobStatus, now: float, *conditions: Col
     return connection.execute(statement.values(status=target, updated_at=now, **changes)).rowcount
 
 
+def in_state(status: JobStatus) -> ColumnElement[bool]:
+    """Jobs in this state, in words that an index serves."""
+    if status == JobStatus.LEASED:  # few among many that are queued: those of batches whose first stage has not begun
+        begun = select(batches.c.batch_id).where(batches.c.status == "leased")
+        return and_(jobs.c.status == status, jobs.c.batch_id.in_(begun))
+    return and_(jobs.c.phase == phase(status), jobs.c.status == status)
+
+
+def count_leased(connection: Connection, *conditions: ColumnElement[bool]) -> int:
+    """How many jobs are leased, of those that meet the conditions."""
+    query = select(func.count()).select_from(jobs).where(in_state(JobStatus.LEASED), *conditions)
+    return connection.execute(query).scalar_one()
+
+
 def locked_jobs(connection: Connection, *conditions: ColumnElement[bool]) -> list[Job]:
     """The jobs that meet the conditions; on PostgreSQL nobody else changes them before this transaction is over."""
     query = select(jobs).where(*conditions).order_by(jobs.c.position, jobs.c.job_id).with_for_update()
-    return [Job(**row) for row in connection.execute(query).mappings()]
+    return read_records(connection, Job, query)
