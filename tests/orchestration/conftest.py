@@ -63,6 +63,8 @@ class Stages:
     graph: dict[str, str] = field(default_factory=dict)
     errors: dict[str, Callable[[], BaseException]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    own: dict[str, Any] = field(default_factory=dict)
+    """Implementations that take the place of the toys."""
 
     def calls(self, stage: str) -> list[tuple[str, ...]]:
         return [names for name, names in self.log if name == stage]
@@ -75,7 +77,7 @@ class Stages:
 
     def implementations(self) -> dict[str, Any]:
         kinds = (Ingest, Parse, Validate, Cut, Embed, Index, Extract, Graph)
-        return {plan.name: kind(self) for plan, kind in zip(PLANS, kinds, strict=True)}
+        return {plan.name: kind(self) for plan, kind in zip(PLANS, kinds, strict=True)} | self.own
 
 
 class Toy:
@@ -217,6 +219,8 @@ class Source:
 
 class World:
     """Everything that an ingest needs, without Dagster: batches run stage by stage."""
+
+    source = Source
 
     def __init__(self, folder: Path, worker: str = "w1", **settings: Any) -> None:
         self.now = 1_800_000_000.0

@@ -5,19 +5,36 @@ from __future__ import annotations
 import io
 import json
 import logging
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lineage_receiver import receiving
 
-from Medical_KG_rev.errors import GpuNotAvailableError, RemoteUnavailableError
+from Medical_KG_rev.adapters import AdapterManager, PluginIngestStage
+from Medical_KG_rev.errors import GpuNotAvailableError, RemoteUnavailableError, StoreUnavailableError
+from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.observability.logs import configure_logging
+from Medical_KG_rev.orchestration.configuration_events import ConfigurationEvents
 from Medical_KG_rev.orchestration.events.model import Event
-from Medical_KG_rev.orchestration.resilience import PolicyRunner
+from Medical_KG_rev.orchestration.ledger import Batch
+from Medical_KG_rev.orchestration.lineage import open_lineage
+from Medical_KG_rev.orchestration.lineage.observer import LineageObserver
+from Medical_KG_rev.orchestration.pipeline import Pipeline, StagePlan, assemble
+from Medical_KG_rev.orchestration.resilience import PolicyRunner, ResilientCaller
 from Medical_KG_rev.orchestration.resilience.state import InProcessState
-from Medical_KG_rev.orchestration.stages.runner import StageRunner
-from Medical_KG_rev.orchestration.topology import ResiliencePolicyConfig, ResiliencePolicyLoader
+from Medical_KG_rev.orchestration.stages import StageRegistry
+from Medical_KG_rev.orchestration.stages.runner import RunObserver, StageRunner
+from Medical_KG_rev.orchestration.topology import (
+    ConfigWatch,
+    PipelineLoader,
+    ResiliencePolicyConfig,
+    ResiliencePolicyLoader,
+    order,
+)
 from Medical_KG_rev.settings import Settings
 
 pytestmark = pytest.mark.component
@@ -28,7 +45,13 @@ SHIPPED = Path(__file__).resolve().parents[2] / "config" / "orchestration"
 class Core:
     """A toy world whose calls run under real policies; time passes when something waits."""
 
-    def __init__(self, world: Any, policy: ResiliencePolicyConfig) -> None:
+    def __init__(
+        self,
+        world: Any,
+        policy: ResiliencePolicyConfig,
+        pipeline_for: Callable[[str, str], Pipeline] | None = None,
+        observers: tuple[RunObserver, ...] = (),
+    ) -> None:
         self.world = world
         self.waits: list[float] = []
         state = InProcessState(clock=world.clock, sleep=self.sleep)
@@ -42,15 +65,20 @@ class Core:
             ledger=world.ledger,
             store=world.store,
             settings=world.settings,
-            pipeline_for=lambda _name, _version: world.pipeline,
+            pipeline_for=pipeline_for or (lambda _name, _version: world.pipeline),
             pin_callers=lambda: callers,
             clock=world.clock,
             worker=world.registration.token,
+            observers=observers,
         )
 
     def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.world.now += seconds
+
+    def retrying(self, attempt: int, seconds: float, error: BaseException) -> None:
+        """What the caller of remote requests tells."""
+        self.world.runner.retrying(attempt, seconds, error)
 
     def fail(self, stage: str, times: int, error: Callable[[], BaseException]) -> None:
         """The first calls of a stage fail."""
@@ -69,8 +97,10 @@ class Core:
         return self.world.ledger.job(document["job_id"])
 
     def events(self, stage: str) -> list[Event]:
-        rows = self.world.ledger.outbox.read(1000)
-        return [event for row in rows for event in row.events if event.source == f"orchestration/{stage}"]
+        return [event for event in self.all_events() if event.source == f"orchestration/{stage}"]
+
+    def all_events(self) -> list[Event]:
+        return [event for row in self.world.ledger.outbox.read(1000) for event in row.events]
 
 
 @pytest.fixture
@@ -184,3 +214,149 @@ def test_c9_the_address_of_a_database_is_a_secret(monkeypatch: pytest.MonkeyPatc
     assert settings.dagster.postgres_url.get_secret_value().endswith("db/dagster")
     assert "hunter2" not in repr(settings)
     assert "hunter2" in settings.secrets()
+
+
+def test_an_input_that_the_store_cannot_give_for_a_moment_is_read_again(world: Any, shipped: Any) -> None:
+    core = Core(world, shipped.load("default"))
+    read, left = world.store.read, [2]
+
+    def failing(*arguments: Any) -> bytes:
+        if left[0]:
+            left[0] -= 1
+            raise StoreUnavailableError("The object store does not answer.")
+        return bytes(read(*arguments))
+
+    world.store.read = failing
+    job = core.ingest()
+    assert (job.status, job.retry_count_per_stage) == ("completed", {"parse": 2})
+    assert [event.data["reason"] for event in core.events("parse") if event.type == "stage.retrying"] == ["store_unavailable"] * 2
+
+
+def test_i2_429_is_tried_eleven_times_with_a_retrying_event_each_and_fails(
+    world: Any, shipped: Any, clinicaltrials_api: Any, api_errors: Any
+) -> None:
+    """Ruling 1: `polite-api` has 11 attempts; linear pauses, the first of a second. Ruling 24: the stage repeats none of them."""
+    core = Core(world, shipped.load("remote-slice"))
+    caller = ResilientCaller(
+        shipped.load("polite-api"), sleep=core.sleep, random=lambda: 0.0, clock=world.clock, on_retry=core.retrying
+    )
+    adapters = AdapterManager(Settings(), lambda _policy: caller)
+    world.stages.own["ingest"] = PluginIngestStage(adapters)
+    clinicaltrials_api.fail(*[api_errors.rate_limited()] * 50)
+    request = AdapterRequest(source="clinicaltrials", ids=("NCT04267848",))
+    [document] = world.session.ingest(request, world.pipeline, adapters.get("clinicaltrials"))["documents"]
+    assert (document["status"], document["stage"], document["error"]["code"]) == ("failed", "ingest", "retries_exhausted")
+    assert len(clinicaltrials_api.requests) == 11
+    [started, *retrying, failed] = core.events("ingest")
+    assert [(event.type, event.data["reason"]) for event in retrying] == [("stage.retrying", "rate_limited")] * 10
+    assert [event.data["attempt_number"] for event in retrying] == list(range(1, 11))
+    assert [event.data["backoff_ms"] for event in retrying] == [1000.0 * number for number in range(1, 11)]
+    assert (started.type, failed.type, failed.data["retry_count"]) == ("stage.started", "stage.failed", 10)
+    assert {name for name, _ in world.stages.log} == set(), "nothing downstream runs"
+
+
+class Configured(Core):
+    """Runs the shipped `auto` from a folder that is watched; ``between`` is called after the first stage of a batch."""
+
+    def __init__(self, world: Any, folder: Path) -> None:
+        shutil.copytree(SHIPPED / "pipelines", folder / "pipelines")
+        shutil.copy(SHIPPED / "resilience.yaml", folder)
+        policies = ResiliencePolicyLoader(folder)
+        self.file = folder / "pipelines" / "auto.yaml"
+        self.between: Callable[[], object] = lambda: None
+        self.topologies = PipelineLoader(
+            folder,
+            policies=policies.names,
+            stage_types=StageRegistry.builtin().names(),
+            sources=("clinicaltrials", "openalex", "pmc-fulltext", "local"),
+        )
+        super().__init__(world, policies.load("default"), self.pipeline_for)
+        changes = ConfigurationEvents(world.ledger, folder, world.clock)
+        self.watch = ConfigWatch(
+            self.topologies, policies, on_reload=changes.reloaded, on_rejected=changes.rejected, clock=world.clock
+        )
+        world.now += self.watch.interval_seconds
+        self.watch.check()
+        world.session.run_batch = self.run_batch
+
+    def pipeline_for(self, name: str, version: str | None = None) -> Pipeline:
+        topology = self.topologies.load(name, version)
+        stages = order(topology)
+        toys = self.world.stages.implementations()
+        plans = [StagePlan(stage.name, stage.stage_type, stage.policy, stage.depends_on, stage.config) for stage in stages]
+        return assemble(name, topology.pin, plans, {stage.name: toys[stage.stage_type] for stage in stages})
+
+    def run_batch(self, batch: Batch) -> None:
+        for number, stage in enumerate(self.pipeline_for(batch.pipeline_name, batch.pipeline_version).stages):
+            self.world.runner.run_stage(batch.batch_id, stage.name)
+            if number == 0:
+                self.between()
+        self.world.runner.close(batch.batch_id)
+
+    def stages_of(self, name: str) -> set[str]:
+        """The stages that a new document passed."""
+        request = AdapterRequest(source="toy", query=name)
+        source = self.world.source([(name, f"words of {name}")])
+        [document] = self.world.session.ingest(request, self.pipeline_for("auto"), source)["documents"]
+        assert document["status"] == "completed"
+        return {attempt.stage for attempt in self.world.ledger.attempts(document["job_id"])}
+
+    def change(self, text: str) -> None:
+        """The file is changed; five seconds pass."""
+        self.file.write_text(text, encoding="utf-8")
+        self.world.now += 5.0
+        self.watch.check()
+
+
+AUDIT = "\n  - name: audit\n    type: ir_validation\n    policy: default\n    depends_on: [parse]\n"
+
+
+def test_c7_a_new_stage_is_for_new_jobs_and_a_running_one_keeps_its_topology(world: Any, tmp_path: Path) -> None:
+    core = Configured(world, tmp_path / "config")
+    core.between = lambda: core.change(core.file.read_text("utf-8") + AUDIT)
+    assert "audit" not in core.stages_of("running")
+    core.between = lambda: None
+    assert "audit" in core.stages_of("new")
+    [reloaded] = [event for event in core.all_events() if event.type == "config.reloaded"]
+    assert (reloaded.data["file"], reloaded.data["digest"]) == ("pipelines/auto.yaml", core.topologies.pin("auto"))
+
+
+def test_c8_a_broken_file_is_told_and_the_last_good_one_goes_on(
+    world: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    core = Configured(world, tmp_path / "config")
+    before, pin = core.stages_of("before"), core.topologies.pin("auto")
+    core.change("stages: [")
+    assert core.stages_of("after") == before
+    assert core.topologies.pin("auto") == pin
+    [rejected] = [event for event in core.all_events() if event.type == "config.rejected"]
+    assert (rejected.data["file"], rejected.data["code"]) == ("pipelines/auto.yaml", "pipeline_config_invalid")
+    [line] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert "auto.yaml is not taken" in line
+
+
+def test_b3_with_lineage_on_the_run_of_chunk_has_its_documents_chunks_and_counts(world: Any, shipped: Any) -> None:
+    with receiving() as receiver:
+        lineage = open_lineage("http", url=receiver.url)
+        Core(world, shipped.load("default"), observers=(LineageObserver(lineage, lambda _policy: "exponential"),))
+        world.ingest([(f"d{number}", f"words {number}") for number in range(3)])
+        lineage.close()
+    runs = {(event["job"]["name"], event["eventType"]): event for event in receiver.events}
+    chunk, batch = runs["auto.chunk", "COMPLETE"], runs["auto", "COMPLETE"]
+    [taken], [made] = chunk["inputs"], chunk["outputs"]
+    assert (taken["name"].partition("/")[0], taken["inputFacets"]["inputStatistics"]["rowCount"]) == ("documents", 3)
+    assert (made["name"].partition("/")[0], made["outputFacets"]["outputStatistics"]["rowCount"]) == ("chunks", 3)
+    assert chunk["run"]["facets"]["parent"]["run"]["runId"] == batch["run"]["runId"]
+
+
+def test_b4_with_lineage_off_no_stage_imports_sends_or_waits(world: Any, shipped: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shipped command is held to the same in ``tests/lineage``."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "openlineage"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "openlineage", None)  # an import of it fails
+    core = Core(world, shipped.load("default"))
+    with receiving() as receiver:
+        monkeypatch.setenv("OPENLINEAGE_URL", receiver.url)
+        assert core.ingest().status == "completed"
+        assert receiver.requests == []
+    assert core.waits == []

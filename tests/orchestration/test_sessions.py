@@ -257,3 +257,15 @@ def test_since_last_means_the_last_whole_listing(world) -> None:
         )
     with pytest.raises(UsageError, match="no complete listing"):
         resolve_since(world.ledger, "default", "toy", "y", "last")
+
+
+def test_a_retry_from_ingest_fetches_again(world, make_source) -> None:
+    """What came broken over the wire is stored: without a new fetch it would be broken for ever."""
+    source = make_source([("a", "fail:parse")])
+    [broken] = world.ingest([], source)["documents"]
+    assert (broken["status"], broken["stage"]) == ("failed", "parse")
+    world.stages.remote["a"] = "whole words"
+    jobs = world.ledger.list_jobs("default")
+    assert world.session.retry(jobs)["failed"] == 1
+    assert world.session.retry(jobs, from_stage="ingest")["completed"] == 1
+    assert world.stages.calls("ingest") == [("a",)]

@@ -11,7 +11,7 @@ import msgspec
 from Medical_KG_rev.adapters.formats import sniff
 from Medical_KG_rev.adapters.http import SourceClient
 from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, list_ids, list_pages, unidentified
-from Medical_KG_rev.errors import PayloadError, RecordNotFoundError
+from Medical_KG_rev.errors import PayloadError, RecordNotFoundError, UnexpectedContentError
 from Medical_KG_rev.models import AdapterRequest, ListedRecord, ListingPage, RawPayload
 
 _WORK = re.compile(r"(?:https?://(?:api\.)?openalex\.org/(?:works/)?)?(W[0-9]{1,15})", re.IGNORECASE)
@@ -110,8 +110,10 @@ class OpenAlexAdapter:
         except RecordNotFoundError:
             return
         record = self._record(content)
-        if record.payload is not None:
-            yield msgspec.structs.replace(record.payload, source_id=name)
+        if record.payload is None:
+            why = record.error.message if record.error else ""
+            raise UnexpectedContentError(f"{self.name}: the answer for {name} is no work: {why}", source=self.name)
+        yield msgspec.structs.replace(record.payload, source_id=name)
 
     def _search(self, request: AdapterRequest, token: str) -> RemotePage:
         size = self._page_size if request.limit is None else min(self._page_size, max(1, request.limit))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from Medical_KG_rev.orchestration.resilience.state import ResilienceState
     from Medical_KG_rev.orchestration.stages.registry import StageRegistry
     from Medical_KG_rev.orchestration.topology import ResiliencePolicyLoader
-    from Medical_KG_rev.text import EmbeddingBackend, EmbeddingSample, GpuProbe, HaystackChunker, HaystackEmbedder
+    from Medical_KG_rev.text import EmbeddingBackend, EmbeddingSample, EndpointGpuProbe, HaystackChunker, HaystackEmbedder
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class ComponentParts(StoreParts):
 
         backend = self.backend
         chunker = HaystackChunker(self.settings.chunking, backend.count_tokens, backend.max_tokens, backend.fingerprint)
-        embedder = HaystackEmbedder(backend, gpu=self._gpu_probe(), record=self._note_embedding)
+        embedder = HaystackEmbedder(backend, gpu=self.gpu_probe, record=self._note_embedding)
         return HaystackComponents(chunker, embedder, self.index_writer)
 
     @cached_property
@@ -162,7 +162,8 @@ class ComponentParts(StoreParts):
             f"; GPU memory used {gpu.memory_used_bytes}, utilisation {gpu.utilisation}" if gpu else "",
         )
 
-    def _gpu_probe(self) -> GpuProbe | None:
+    @cached_property
+    def gpu_probe(self) -> EndpointGpuProbe | None:
         """An endpoint says on its metrics page what its GPU does; a model on this machine's CPU has none."""
         from Medical_KG_rev.text import EndpointGpuProbe
 

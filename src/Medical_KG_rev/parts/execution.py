@@ -198,7 +198,7 @@ class PlatformParts(ComponentParts):
         opened = self.__dict__
         if "dagster" in opened:
             opened.pop("dagster").dispose()
-        for name in ("adapters", "backend", "resilience_state", "registration", "lineage", "event_sink", "ledger"):
+        for name in ("adapters", "backend", "gpu_probe", "resilience_state", "registration", "lineage", "event_sink", "ledger"):
             part = opened.pop(name, None)
             if part is not None:
                 part.close()

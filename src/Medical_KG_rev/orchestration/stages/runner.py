@@ -7,7 +7,7 @@ fails, fails for its document alone: a slice that fails terminally is halved unt
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -264,19 +264,22 @@ class StageRunner:
     def _ingest(self, batch: BatchState, stage: PipelineStage, caller: StageCaller, journal: StageJournal) -> None:
         """Payloads that the listing carried are there; the others are fetched, many ids in a request where the source can.
 
-        Remote requests are retried in the adapter's own caller; the stage's policy only bounds the time of a slice.
+        Remote requests are retried in the adapter's own caller; the stage's policy only bounds the time of a slice. A retry from
+        this stage fetches again, in the paths of the submission where it named some.
         """
         found = self._ledger.find_artifacts(batch.tenant_id, [payload_key(doc.job.job_id) for doc in batch.alive()])
         missing: dict[str, list[DocumentState]] = {}
         for document in batch.alive():
             row = found.get(payload_key(document.job.job_id))
-            if row is None:
+            if row is None or batch.is_forced(document, stage):
                 missing.setdefault(document.job.source, []).append(document)
             else:
                 journal.skip(document, row)
+        paths = tuple(self._ledger.submission(batch.submission_id).request.get("paths", ())) if missing else ()
         for source, documents in missing.items():
+            wanted = AdapterRequest(source=source, tenant_id=batch.tenant_id, paths=paths)
             Slicer(documents, self._settings.fetch_slice).run(
-                lambda part, source=source: self._fetch(batch, stage, caller, source, part, journal),  # type: ignore[misc]
+                lambda part, wanted=wanted: self._fetch(batch, stage, caller, wanted, part, journal),  # type: ignore[misc]
                 journal.fail,
             )
         self._leave_early(batch, journal)
@@ -286,14 +289,12 @@ class StageRunner:
         batch: BatchState,
         stage: PipelineStage,
         caller: StageCaller,
-        source: str,
+        wanted: AdapterRequest,
         documents: Sequence[DocumentState],
         journal: StageJournal,
     ) -> None:
         journal.begin(documents)
-        request = AdapterRequest(
-            source=source, tenant_id=batch.tenant_id, ids=tuple(document.job.source_id for document in documents)
-        )
+        request = msgspec.structs.replace(wanted, ids=tuple(document.job.source_id for document in documents))
         context = self._context(batch, stage, documents)
         payloads = caller.call(lambda: stage.implementation.execute(context, request))
         by_id: dict[str, list[RawPayload]] = {}
@@ -302,7 +303,7 @@ class StageRunner:
         for document in documents:
             own = by_id.get(document.job.source_id)
             if own is None:
-                journal.not_found(document, source)
+                journal.not_found(document, wanted.source)
             else:
                 journal.complete(document, own, key=payload_key(document.job.job_id))
 
@@ -347,10 +348,14 @@ class StageRunner:
         journal: StageJournal,
     ) -> None:
         context = self._context(batch, stage, [document])
-        given = batch.input_of(document, stage)
+
+        def make() -> tuple[Any, Any]:
+            given = batch.input_of(document, stage)  # under the policy too: the store may be away for a moment
+            return given, stage.implementation.execute(context, given)
+
         journal.begin([document])
         with log_context(job_id=document.job.job_id):
-            made = caller.call(lambda: stage.implementation.execute(context, given))
+            given, made = caller.call(make)
         check_output(stage, made, context)
         journal.complete(document, made, key=keys[document.job.job_id], given=given)
 
@@ -364,9 +369,13 @@ class StageRunner:
         journal: StageJournal,
     ) -> None:
         context = self._context(batch, stage, documents)
-        given = merge_inputs(stage.kind.takes, [batch.input_of(document, stage) for document in documents])
+
+        def make() -> tuple[tuple[Any, ...], Any]:
+            given = merge_inputs(stage.kind.takes, [batch.input_of(document, stage) for document in documents])
+            return given, stage.implementation.execute(context, *given)
+
         journal.begin(documents)
-        made = caller.call(lambda: stage.implementation.execute(context, *given))
+        given, made = caller.call(make)
         check_output(stage, made, context, given)
         for document, part in zip(documents, split_output(made, [doc.name for doc in documents]), strict=True):
             journal.complete(document, part, key=keys[document.job.job_id])
@@ -397,9 +406,13 @@ class StageRunner:
         journal: StageJournal,
     ) -> None:
         context = self._context(batch, stage, documents, versions)
-        given = merge_inputs(stage.kind.takes, [batch.input_of(document, stage) for document in documents])
+
+        def write() -> Any:
+            given = merge_inputs(stage.kind.takes, [batch.input_of(document, stage) for document in documents])
+            return stage.implementation.execute(context, *given)
+
         journal.begin(documents)
-        receipt = caller.call(lambda: stage.implementation.execute(context, *given))
+        receipt = caller.call(write)
         for document in documents:
             journal.complete_effect(document, receipt.per_document.get(document.doc_id, Outcome("written")))
 
