@@ -14,8 +14,6 @@ dies after 4 leaves clean-up owed, which the next one does. Both can be repeated
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +31,7 @@ from Medical_KG_rev.index.disk import writing
 from Medical_KG_rev.index.filters import day_of, facets_of
 from Medical_KG_rev.index.lexical import TantivyStore
 from Medical_KG_rev.index.locking import exclusive
+from Medical_KG_rev.index.naming import tenant_name
 from Medical_KG_rev.index.ports import LexicalStore, LexicalWriter, Row, VectorStore
 from Medical_KG_rev.index.vectors import FaissStore
 from Medical_KG_rev.models import Chunk
@@ -48,9 +47,8 @@ Vids = NDArray[np.int64]
 
 
 def tenant_folder(root: Path, tenant_id: str) -> Path:
-    """The folder of a tenant: readable, and never that of another one (the digest tells ``A.B`` from ``a-b``)."""
-    slug = re.sub(r"[^a-z0-9]+", "-", tenant_id.lower()).strip("-")[:40] or "tenant"
-    return root / f"{slug}-{hashlib.sha256(tenant_id.encode()).hexdigest()[:12]}"
+    """The folder of a tenant."""
+    return root / tenant_name(tenant_id)
 
 
 @dataclass(frozen=True)
