@@ -28,6 +28,7 @@ from Medical_KG_rev.error_reference import ERROR_FACTS
 from Medical_KG_rev.graph import EngineLimits, GraphWriter, LadybugGraphStore
 from Medical_KG_rev.health import _data_folder
 from Medical_KG_rev.models import AdapterRequest, Claim, EmbeddingBatch, RawPayload, Span, StageContext
+from Medical_KG_rev.observability.catalogue import RETRY_ATTEMPTS
 from Medical_KG_rev.operations import RestoreTarget, restore
 from Medical_KG_rev.orchestration.events.log_sink import LogSink
 from Medical_KG_rev.orchestration.events.model import Event
@@ -392,6 +393,11 @@ def provoked(request: pytest.FixtureRequest, room: Room) -> e.MedicalKGError:
 def test_every_row_of_the_table_is_provoked_or_named_as_one_that_is_not() -> None:
     assert not PROVOCATIONS.keys() & {*BASES, *NEEDS_LEDGER}
     assert PROVOCATIONS.keys() | {*BASES, *NEEDS_LEDGER} == ERROR_FACTS.keys()
+
+
+def test_metrics_know_every_row_by_its_own_code() -> None:
+    """Anything else is counted as `other`."""
+    assert {kind.code for kind in ERROR_FACTS} <= set(RETRY_ATTEMPTS.labels[1].values)
 
 
 def test_a_provoked_error_is_what_its_row_says(provoked: e.MedicalKGError, check_row: Callable[[e.MedicalKGError], None]) -> None:

@@ -20,7 +20,10 @@ from Medical_KG_rev.failures import UNEXPECTED, failure_mark
 from Medical_KG_rev.models import AdapterRequest, RawPayload, StageContext
 from Medical_KG_rev.observability import Metrics
 from Medical_KG_rev.orchestration.dagster.launch import run_batch
+from Medical_KG_rev.orchestration.events.log_sink import LogSink
 from Medical_KG_rev.orchestration.events.model import Event
+from Medical_KG_rev.orchestration.events.places import LogFolder
+from Medical_KG_rev.orchestration.events.relay import OutboxRelay
 from Medical_KG_rev.orchestration.ledger import Batch, Job, JobStatus, Lease, Ledger, Submission
 from Medical_KG_rev.orchestration.ledger.recovery import MAX_LOSSES
 from Medical_KG_rev.orchestration.pipeline import StagePlan, assemble
@@ -31,6 +34,7 @@ from Medical_KG_rev.orchestration.stages.runner import StageRunner
 from Medical_KG_rev.orchestration.topology import ResiliencePolicyConfig
 from Medical_KG_rev.settings import BatchSettings
 from Medical_KG_rev.storage import FilesystemObjectStore
+from Medical_KG_rev.supervisor import QueueGauges
 
 pytestmark = pytest.mark.component
 
@@ -91,6 +95,19 @@ class Desk:
 
     def events(self, kind: str) -> list[Event]:
         return [event for row in self.ledger.outbox.read(1000) for event in row.events if event.type == kind]
+
+    def gauge(self, name: str, **labels: str) -> float | None:
+        """What the metrics of a worker say of the ledger."""
+        metrics = Metrics()
+        QueueGauges(self.ledger, metrics, lambda: self.now).measure()
+        return metrics.registry.get_sample_value(name, labels)
+
+    def told(self) -> tuple[object, ...]:
+        """All that ledger, events and metrics say of jobs: what an error that concerns no job leaves as it is."""
+        metrics = Metrics()
+        QueueGauges(self.ledger, metrics, lambda: self.now).measure()
+        jobs = [(job.job_id, job.status, job.error_code) for job in self.ledger.list_jobs("default")]
+        return jobs, [event for row in self.ledger.outbox.read(1000) for event in row.events], metrics.render()
 
 
 @pytest.fixture(scope="module")
@@ -189,17 +206,44 @@ def test_a_ledger_of_a_newer_release(desk: Desk, tmp_path: Path, check_row: Chec
 
 
 def test_an_unknown_job(desk: Desk, check_row: Check) -> None:
+    desk.submit("a")
+    before = desk.told()
     check_row(error_of(e.JobNotFoundError, lambda: desk.ledger.job("nobody's")))
+    assert desk.told() == before
 
 
 def test_a_job_that_cannot_go_there(desk: Desk, check_row: Check) -> None:
     (job,) = desk.submit("a")
+    before = desk.told()
     check_row(error_of(e.InvalidTransitionError, lambda: desk.ledger.requeue(job.job_id, actor="test")))
+    assert desk.told() == before
     assert desk.ledger.job(job.job_id).status == JobStatus.QUEUED
 
 
 def test_a_queue_that_is_full(desk: Desk, check_row: Check) -> None:
+    desk.submit("a")
+    before = desk.told()
     check_row(error_of(e.QueueSaturatedError, lambda: desk.ledger.gates.admit("default", waiting=10, limit=10)))
+    assert desk.told() == before
+    assert desk.gauge("medkg_ledger_jobs", status="queued") == 1
+
+
+def test_a_sink_that_takes_no_events_leaves_them_in_the_outbox_and_its_jobs_alone(
+    desk: Desk, tmp_path: Path, check_row: Check
+) -> None:
+    desk.batch("a")
+    (tmp_path / "events").write_text("a file where the folder should be")
+    relay = OutboxRelay(
+        desk.ledger.outbox,
+        LogSink(LogFolder(tmp_path / "events")),
+        clock=lambda: desk.now,
+        sleep=lambda seconds: None,
+        exclusive=lambda: desk.ledger.database.exclusive("relay"),
+    )
+    before = desk.told()
+    check_row(error_of(e.EventSinkUnavailableError, relay.drain))
+    assert desk.told() == before
+    assert desk.gauge("medkg_outbox_rows") == desk.ledger.outbox.depth().rows > 0
 
 
 def test_a_late_result_of_another_workers_batch(desk: Desk, check_row: Check) -> None:
@@ -209,13 +253,14 @@ def test_a_late_result_of_another_workers_batch(desk: Desk, check_row: Check) ->
     desk.ledger.recovery.expire()
     desk.ledger.recovery.expire()
     desk.take("w2")
-    before = desk.ledger.outbox.depth()
+    before = desk.told()
     check_row(error_of(e.LeaseLostError, lambda: desk.ledger.stages.start(late, "embed", None)))
-    assert desk.ledger.outbox.depth() == before
+    assert desk.told() == before
+    assert desk.gauge("medkg_ledger_leases", state="held") == 1
     assert [job.status for job in desk.ledger.jobs_of_batch("b1")] == [JobStatus.LEASED]
 
 
-def test_a_lost_worker_is_closed_and_its_job_queued_until_it_has_lost_too_many(desk: Desk) -> None:
+def test_a_lost_worker_is_closed_and_its_job_queued_until_it_has_lost_too_many(desk: Desk, check_row: Check) -> None:
     facts = ERROR_FACTS[e.WorkerLostError]
     desk.batch("a")
     for loss in range(1, MAX_LOSSES):
@@ -224,11 +269,14 @@ def test_a_lost_worker_is_closed_and_its_job_queued_until_it_has_lost_too_many(d
         failed = desk.events(facts.course.event)
         assert len(failed) == loss
         assert {(event.data["code"], event.data["reason"]) for event in failed} == {("worker_lost", "worker_lost")}
+        assert desk.gauge("medkg_ledger_jobs", status="queued") == 1
     desk.lose("the last")
     job = desk.ledger.job("job-a")
     assert (job.status, job.error_code) == (JobStatus.DEAD, e.WorkerLostError.code)
     assert [event.job_id for event in desk.events("job.dead")] == ["job-a"]
     assert [letter.job_id for letter in desk.ledger.dead_letters.list("default")] == ["job-a"]
+    assert (desk.gauge("medkg_ledger_jobs", status="dead"), desk.gauge("medkg_dead_letters")) == (1, 1)
+    check_row(e.WorkerLostError(job.error_message or "", remedy="See the log."))
 
 
 # --- what becomes of a job whose stage meets the error -----------------------------------------------------------------
@@ -286,18 +334,27 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(name, {"stage": "ingest", **labels})
 
 
+def jobs_ended(metrics: Metrics, status: str) -> float | None:
+    """How many jobs ended so, None for none. None of them is active any more."""
+    assert metrics.registry.get_sample_value("dagster_job_active", {"pipeline": "auto"}) == 0
+    return metrics.registry.get_sample_value("dagster_job_duration_seconds_count", {"pipeline": "auto", "status": status})
+
+
 MET_IN_A_STAGE = [
     kind for kind, facts in ERROR_FACTS.items() if facts.course in (FAILS, RETRIED, WAITS) and kind not in MET_BY_JOBS
 ]
 
 
 @pytest.mark.parametrize("kind", MET_IN_A_STAGE, ids=lambda kind: kind.code)
-def test_state_events_and_metrics_are_those_of_the_row(desk: Desk, tmp_path: Path, kind: type[e.MedicalKGError]) -> None:
+def test_state_events_metrics_and_exit_code_are_those_of_the_row(
+    desk: Desk, tmp_path: Path, kind: type[e.MedicalKGError], check_row: Check
+) -> None:
     course = ERROR_FACTS[kind].course
     reason = ERROR_FACTS[kind].reason or kind.code
     retries = 2 if course is RETRIED else 0
 
-    metrics = run_into(desk, tmp_path, kind("It happened.", remedy="Do something."))
+    error = kind("It happened.", remedy="Do something.")
+    metrics = run_into(desk, tmp_path, error)
 
     assert desk.ledger.job("job-a").status == course.ledger_state
     assert [event.data["reason"] for event in desk.events("stage.retrying")] == [reason] * retries
@@ -305,6 +362,8 @@ def test_state_events_and_metrics_are_those_of_the_row(desk: Desk, tmp_path: Pat
     assert (failed.data["code"], failed.data["reason"], failed.data["retry_count"]) == (kind.code, reason, retries)
     assert value(metrics, "dagster_retry_attempts_total", reason=reason) == (retries or None)
     assert value(metrics, "dagster_stage_duration_seconds_count", status="failed") == (None if course is WAITS else 1)
+    assert jobs_ended(metrics, "failed") == (None if course is WAITS else 1)
+    check_row(error)
 
 
 @pytest.mark.parametrize("kind", MET_IN_A_STAGE, ids=lambda kind: kind.code)
@@ -327,18 +386,21 @@ def test_an_error_of_no_known_class_fails_the_document_as_unexpected(desk: Desk,
 
 
 def test_a_run_that_fails_without_an_error_leaves_its_jobs_in_the_queue(desk: Desk, tmp_path: Path, check_row: Check) -> None:
-    runner = worker(desk, tmp_path, ZeroDivisionError())
+    metrics = Metrics()
+    runner = worker(desk, tmp_path, ZeroDivisionError(), metrics)
     job = SimpleNamespace(execute_in_process=lambda **options: SimpleNamespace(success=False, run_id="r1"))
     parts = SimpleNamespace(adapters=None, ledger=desk.ledger, components=None, runner=runner)
     instance: Any = None
     batch = desk.ledger.batch("b1")
     check_row(error_of(e.StageError, lambda: run_batch(job, batch, "ingest", parts, instance)))  # type: ignore[arg-type]
     assert desk.ledger.job("job-a").status == JobStatus.QUEUED
+    assert jobs_ended(metrics, "failed") is None
 
 
 def test_a_worker_that_is_told_to_stop_hands_its_jobs_back(desk: Desk, tmp_path: Path, check_row: Check) -> None:
     course = ERROR_FACTS[e.WorkerStoppedError].course
-    runner = worker(desk, tmp_path, ZeroDivisionError())
+    metrics = Metrics()
+    runner = worker(desk, tmp_path, ZeroDivisionError(), metrics)
     runner.open("b1")
     runner.stop()
     error = error_of(e.WorkerStoppedError, lambda: runner.run_stage("b1", "ingest"))
@@ -348,6 +410,7 @@ def test_a_worker_that_is_told_to_stop_hands_its_jobs_back(desk: Desk, tmp_path:
     (back,) = desk.events(course.event)
     assert back.data["reason"] == e.WorkerStoppedError.code
     assert desk.events("stage.failed") == []
+    assert jobs_ended(metrics, "failed") is None
 
 
 def test_o8_a_missing_gpu_fails_at_once_with_its_reason(desk: Desk, tmp_path: Path) -> None:
@@ -366,6 +429,7 @@ def test_a_librarys_full_gpu_is_tried_again_and_its_cause_is_kept(desk: Desk, tm
 
 
 def test_r8_a_store_that_is_away_is_tried_three_times_and_named(desk: Desk, tmp_path: Path) -> None:
-    run_into(desk, tmp_path, e.StoreUnavailableError("503", store="opensearch"))
+    metrics = run_into(desk, tmp_path, e.StoreUnavailableError("503", store="opensearch"))
     reasons = [event.data["reason"] for kind in ("stage.retrying", "stage.failed") for event in desk.events(kind)]
     assert reasons == ["opensearch_unavailable"] * 3
+    assert value(metrics, "dagster_retry_attempts_total", reason="store_unavailable") == 2, "metrics go by the error's code"

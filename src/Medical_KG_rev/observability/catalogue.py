@@ -81,7 +81,7 @@ JOB_DURATION = Metric(
     Kind.HISTOGRAM,
     "From a job's submission to its end, without the time at a gate.",
     "orchestration.stages.journal",
-    (_PIPELINE, Label("status", ("completed", "failed", "cancelled", "dead"))),
+    (_PIPELINE, Label("status", ("completed", "unchanged", "failed", "cancelled", "dead"))),
     WAITING_BUCKETS,
 )
 JOB_ACTIVE = Metric(

@@ -19,6 +19,7 @@ from Medical_KG_rev.orchestration.ledger.subjects import job_subject
 from Medical_KG_rev.orchestration.lookahead import KnownDocument
 from Medical_KG_rev.orchestration.pipeline import PipelineStage
 from Medical_KG_rev.orchestration.products import CHUNKS, COUNTED, DOCUMENT
+from Medical_KG_rev.orchestration.resilience.retry import reason_of
 from Medical_KG_rev.settings import MEBIBYTE, BatchSettings
 from Medical_KG_rev.storage import ObjectStore
 
@@ -38,7 +39,7 @@ class StageJournal:
 
     Attributes:
         durations: status → seconds, one a document: its own time, or its share of a call for many.
-        retries: reason → further attempts made.
+        retries: code of the error → further attempts made.
         ended: status and seconds since submission of each job whose way ended here.
     """
 
@@ -88,7 +89,7 @@ class StageJournal:
     def retrying(self, _attempt: int, backoff_seconds: float, error: BaseException) -> None:
         """The call, or a request in it, failed in a way that may pass, and is made again after a pause."""
         reason = event_reason(error)
-        self.retries[reason] += 1
+        self.retries[reason_of(error)] += 1
         for document in self._working:
             before = document.retries.get(self._stage.name, 0)
             document.retries[self._stage.name] = before + 1

@@ -51,7 +51,7 @@ class StageCaller(Protocol):
 class StageReport(msgspec.Struct, frozen=True):
     """What a stage did for a batch. ``failures`` names some of the documents that failed, with the reason.
 
-    ``durations``: status → seconds, one a document. ``retries``: reason → further attempts. ``ended``: status and seconds since
+    ``durations``: status → seconds, one a document. ``retries``: code → further attempts. ``ended``: status and seconds since
     submission of each job whose way ended in this stage.
     """
 
