@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from Medical_KG_rev.errors import (
     PayloadTooLargeError,
     UnsupportedFormatError,
 )
-from Medical_KG_rev.models import Document, RawPayload, StageContext
+from Medical_KG_rev.models import RawPayload, StageContext
 from Medical_KG_rev.parsing import IrValidator, xml
 from Medical_KG_rev.parsing.jats import parse
 
@@ -171,30 +172,43 @@ def test_namespaced_and_wrapped_articles_are_read(jats_payload: Payload) -> None
         assert "words" in parse(jats_payload(text), parsed_at=NOW).text
 
 
-def _survives(content: bytes) -> Document | None:
-    payload = RawPayload(source="local", source_id="fuzz", format="jats-xml", content=content)
+def check_whole_or_refused(content: bytes) -> None:
+    """Refused by a named error that says which file or document, or a document whose every range holds words of its text."""
+    payload = RawPayload(source="local", source_id="damaged.xml", format="jats-xml", content=content)
     try:
-        return IrValidator().execute(StageContext(tenant_id="t"), parse(payload, parsed_at=NOW))
-    except (PayloadError, InvalidDocumentError):
-        return None
+        document = IrValidator().execute(StageContext(tenant_id="t"), parse(payload, parsed_at=NOW))
+    except PayloadError as error:
+        assert error.source_id == "damaged.xml"  # noqa: PT017 - either outcome is right
+        assert "damaged.xml" in error.message  # noqa: PT017
+        return
+    except InvalidDocumentError as error:
+        assert error.reasons  # noqa: PT017
+        assert error.doc_id in error.message  # noqa: PT017
+        return
+    assert re.fullmatch(r"(pmc-fulltext|local):[\w:.-]+", document.doc_id)
+    blocks = [block for _, block in document.iter_blocks()]
+    assert all(document.quote(block.start, block.end).strip() for block in blocks)
+    assert all(before.end <= after.start for before, after in pairwise(blocks))
+    assert all(document.quote(note.start, note.end).strip() for note in document.annotations)
+    assert document.digest() == parse(payload, parsed_at=NOW).digest()
 
 
 @given(st.integers(0, len(SAMPLE)), st.integers(0, 60), st.binary(max_size=12))
 @example(0, len(SAMPLE), b"")
-def test_random_damage_never_crashes(start: int, length: int, insert: bytes) -> None:
-    _survives(SAMPLE[:start] + insert + SAMPLE[start + length :])
+def test_random_damage_is_refused_by_name_or_leaves_a_whole_document(start: int, length: int, insert: bytes) -> None:
+    check_whole_or_refused(SAMPLE[:start] + insert + SAMPLE[start + length :])
 
 
 TAGS = sorted({tag.split(b">")[0].split()[0] for tag in SAMPLE.split(b"<") if tag[:1].isalpha()} - {b"article", b"oasis"})
 
 
 @given(st.sampled_from(TAGS), st.sampled_from(TAGS))
-def test_elements_in_wrong_places_never_crash(old: bytes, new: bytes) -> None:
+def test_elements_in_wrong_places_are_refused_by_name_or_leave_a_whole_document(old: bytes, new: bytes) -> None:
     damaged = SAMPLE
     for opening in (b"<", b"</"):
         for end in (b">", b" ", b"/"):
             damaged = damaged.replace(opening + old + end, opening + new + end)
-    _survives(damaged)
+    check_whole_or_refused(damaged)
 
 
 _TEXT_TAGS = (

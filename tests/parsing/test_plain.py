@@ -159,9 +159,15 @@ def test_records_that_cannot_be_read_are_refused(
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
     for read in (_text, _record):
         try:
-            IrValidator().execute(StageContext(tenant_id="t"), read(content))
-        except (PayloadError, InvalidDocumentError):
-            continue
+            document = IrValidator().execute(StageContext(tenant_id="t"), read(content))
+        except PayloadError as error:
+            assert error.source_id in error.message  # noqa: PT017 - either outcome is right
+        except InvalidDocumentError as error:
+            assert error.reasons  # noqa: PT017
+        else:
+            words = {word for _, block in document.iter_blocks() for word in document.quote(block.start, block.end).split()}
+            assert words
+            assert words <= set(document.text.split())
 
 
 @given(st.text(max_size=80), st.text(max_size=300))
