@@ -90,7 +90,7 @@ def runs(parts: PlatformParts, queries: list[tuple[str, str]]) -> dict[str, Run]
     """The documents that each leg, and both together, find."""
     found: dict[str, Run] = {}
     for name, legs in LEGS.items():
-        retriever = parts.retriever(legs)
+        retriever = parts.retriever()
         found[name] = {
             query_id: [hit.doc_id for hit in retriever.search_documents("default", text, k=DEPTH, legs=legs).hits]
             for query_id, text in queries

@@ -69,7 +69,7 @@ def one_document(parts: PlatformParts, submitter: Resident, path: Path) -> tuple
             raise RuntimeError(f"job {job_id} is {job.status} after {LIMIT_SECONDS:.0f} s")
         time.sleep(LOOK_SECONDS)
     completed = time.perf_counter() - started
-    with closing(parts.retriever(("bm25",))) as retriever:
+    with closing(parts.retriever()) as retriever:
         found = retriever.search_documents("default", document["title"], k=5, legs=("bm25",))
     if job.doc_id not in {hit.doc_id for hit in found.hits}:
         raise RuntimeError(f"job {job_id} is {job.status}, and a search for its title does not find {job.doc_id}")

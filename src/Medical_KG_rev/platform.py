@@ -25,13 +25,13 @@ from Medical_KG_rev.settings import Settings, settings_from
 if TYPE_CHECKING:
     from Medical_KG_rev.graph import EntityLookup, GraphStats, LadybugGraphStore, QueryRows
     from Medical_KG_rev.index import Retriever, SearchResult
+    from Medical_KG_rev.index.filters import Filter
     from Medical_KG_rev.orchestration.ledger.records import DeadLetter
     from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig
     from Medical_KG_rev.planning import Plan
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
-DEFAULT_LEGS = ("bm25", "dense")
 ENDED_BADLY = (JobStatus.FAILED, JobStatus.DEAD)
 
 
@@ -68,7 +68,7 @@ class Platform:
         self.settings = settings
         self.tenant = tenant
         self.parts = PlatformParts(settings)
-        self._retrievers: dict[tuple[str, ...], Retriever] = {}
+        self._retriever: Retriever | None = None
 
     @classmethod
     def configure(cls) -> Platform:
@@ -97,9 +97,9 @@ class Platform:
 
     def close(self) -> None:
         """Closes what was opened."""
-        for retriever in self._retrievers.values():
-            retriever.close()
-        self._retrievers.clear()
+        if self._retriever is not None:
+            self._retriever.close()
+            self._retriever = None
         self.parts.close()
 
     # --- bringing documents in ---------------------------------------------------------------------------------------
@@ -301,13 +301,55 @@ class Platform:
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
-    def search(self, query: str, *, k: int = 10, legs: Sequence[str] = DEFAULT_LEGS, explain: bool = False) -> SearchResult:
-        """The best passages for a query."""
-        return self._retriever(legs).search(self.tenant, query, k=k, legs=legs, explain=explain)
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        legs: Sequence[str] | None = None,
+        filters: Mapping[str, Iterable[str]] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        offset: int = 0,
+        generation: int | None = None,
+        collapse: bool = False,
+        highlight: bool = False,
+        explain: bool = False,
+    ) -> SearchResult:
+        """The best passages for a query, by all legs that the index has unless some are named.
 
-    def search_documents(self, query: str, *, k: int = 100, legs: Sequence[str] = DEFAULT_LEGS) -> SearchResult:
+        ``filters`` holds values by field, of which one of each field must fit; ``since`` and ``until`` bound the dates of
+        documents. ``offset`` leaves the first hits out; ``collapse`` gives one hit a document. See :meth:`Retriever.search`.
+
+        Raises:
+            UsageError: an unknown leg, field, value or date, or a page that cannot be had.
+            PartUnavailableError: the index cannot be read, or no leg could answer.
+        """
+        return self._searcher.search(
+            self.tenant,
+            query,
+            k=k,
+            legs=legs,
+            wanted=self._filter(filters or {}, since, until),
+            offset=offset,
+            generation=generation,
+            collapse=collapse,
+            highlight=highlight,
+            explain=explain,
+        )
+
+    def search_documents(
+        self,
+        query: str,
+        *,
+        k: int = 100,
+        legs: Sequence[str] | None = None,
+        filters: Mapping[str, Iterable[str]] | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> SearchResult:
         """The best documents for a query, each by its best passage."""
-        return self._retriever(legs).search_documents(self.tenant, query, k=k, legs=legs)
+        return self.search(query, k=k, legs=legs, filters=filters, since=since, until=until, collapse=True)
 
     def show(self, doc_id: str) -> Document:
         """The document as it is stored.
@@ -377,11 +419,19 @@ class Platform:
 
         return resolve_since(self.parts.ledger, self.tenant, source, query, since)
 
-    def _retriever(self, legs: Sequence[str]) -> Retriever:
-        wanted = tuple(legs)
-        if wanted not in self._retrievers:
-            self._retrievers[wanted] = self.parts.retriever(wanted)
-        return self._retrievers[wanted]
+    def _filter(self, filters: Mapping[str, Iterable[str]], since: str | None, until: str | None) -> Filter:
+        from Medical_KG_rev.index.filters import make_filter
+
+        values = {field: [wanted] if isinstance(wanted, str) else list(wanted) for field, wanted in filters.items()}
+        for source in values.get("source", ()):
+            self.parts.adapters.describe(source)
+        return make_filter(values, since=since, until=until)
+
+    @property
+    def _searcher(self) -> Retriever:
+        if self._retriever is None:
+            self._retriever = self.parts.retriever()
+        return self._retriever
 
     def _work(self, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
         from Medical_KG_rev.worker_client import run_in_worker

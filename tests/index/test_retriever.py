@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+from concurrent.futures import FIRST_COMPLETED, wait
 
 import numpy as np
 import pytest
 
-from Medical_KG_rev.errors import IndexMismatchError, StoreUnavailableError, UsageError
+from Medical_KG_rev.errors import IndexMismatchError, RemoteUnavailableError, StoreUnavailableError, UsageError
 from Medical_KG_rev.index import HaystackRetriever, Retriever
+from Medical_KG_rev.index.filters import make_filter
 from Medical_KG_rev.index.tenant import tenant_folder
 
 pytestmark = pytest.mark.component
@@ -48,7 +50,7 @@ def test_a_hit_says_where_it_comes_from(filled, retriever):
 
 def test_the_result_has_the_agreed_shape(filled, retriever):
     result = retriever.search("default", "glucose").to_dict()
-    assert list(result) == ["query", "took_ms", "legs", "hits", "partial"]
+    assert list(result) == ["query", "took_ms", "legs", "hits", "partial", "generation"]
     assert {name: leg["hits"] for name, leg in result["legs"].items()} == {"bm25": 2, "dense": 4}
     assert all(leg["took_ms"] >= 0 for leg in result["legs"].values())
     assert result["partial"] is False
@@ -83,20 +85,20 @@ def test_queries_are_words_never_syntax(filled, retriever, query):
 
 
 def test_an_unknown_leg_lists_the_valid_ones(filled, retriever):
-    with pytest.raises(UsageError, match=r"'sparse' is not a search leg\. Valid legs: bm25, dense"):
-        retriever.search("default", "glucose", legs=["bm25", "sparse"])
+    with pytest.raises(UsageError, match=r"'splade' is not a search leg\. Valid legs: bm25, sparse, dense"):
+        retriever.search("default", "glucose", legs=["bm25", "splade"])
 
 
-@pytest.mark.parametrize("options", [{"legs": []}, {"k": 0}])
+@pytest.mark.parametrize("options", [{"legs": []}, {"k": 0}, {"offset": -1}, {"k": 10_001}, {"k": 10, "offset": 9_991}])
 def test_searches_for_nothing_are_refused(retriever, options):
     with pytest.raises(UsageError):
         retriever.search("default", "glucose", **options)
 
 
 def test_the_dense_leg_needs_an_encoder(filled, root):
-    with pytest.raises(UsageError, match="query encoder"):
-        Retriever(root).search("default", "glucose")
-    assert Retriever(root).search("default", "glucose", legs=["bm25"]).hits
+    with pytest.raises(UsageError, match=r"needs a query encoder\. Use --legs bm25\."):
+        Retriever(root).search("default", "glucose", legs=["dense"])
+    assert Retriever(root).search("default", "glucose").legs.keys() == {"bm25"}
 
 
 def test_a_tenant_without_an_index_finds_nothing_and_gets_none(retriever, root):
@@ -157,6 +159,88 @@ def test_a_lost_part_is_an_error_never_an_empty_answer(filled, root, corpus):
     shutil.rmtree(folder / "lexicons")
     with pytest.raises(StoreUnavailableError, match="lexicon-1"):
         Retriever(root, corpus.vector_of).search("default", "glucose")
+
+
+@pytest.fixture
+def many(writer, corpus):
+    corpus.write(
+        writer, {f"local:{n}": [f"metformin trial {n} {part} " + "word " * (n % 7) for part in "abc"] for n in range(40)}
+    )
+
+
+def test_pages_fit_together_and_every_hit_is_the_same_on_any(many, root, corpus):
+    retriever = Retriever(root, corpus.vector_of, depth=10)
+    whole = retriever.search("default", "metformin trial 7", k=120, explain=True)
+    assert [hit.rank for hit in whole.hits] == list(range(1, 121))
+    assert [hit.score for hit in whole.hits] == sorted((hit.score for hit in whole.hits), reverse=True)
+    for size in (1, 7, 50):
+        pages = [
+            retriever.search("default", "metformin trial 7", k=size, offset=offset, explain=True, generation=whole.generation)
+            for offset in range(0, 120, size)
+        ]
+        assert tuple(hit for page in pages for hit in page.hits) == whole.hits
+    assert retriever.search("default", "metformin trial 7", k=5, offset=5_000).hits == ()
+
+
+def test_documents_page_by_page(many, root, corpus):
+    retriever = Retriever(root, corpus.vector_of, depth=10)
+    whole = retriever.search("default", "metformin", k=40, collapse=True).hits
+    assert len({hit.doc_id for hit in whole}) == len(whole) == 40
+    assert retriever.search("default", "metformin", k=9, offset=12, collapse=True).hits == whole[12:21]
+
+
+def test_a_page_of_another_generation_is_refused(many, writer, corpus, retriever):
+    first = retriever.search("default", "metformin")
+    corpus.write(writer, {"local:new": ["metformin"]})
+    with pytest.raises(UsageError, match=f"not {first.generation}. Begin again at the first page"):
+        retriever.search("default", "metformin", offset=10, generation=first.generation)
+
+
+def test_ten_thousand_hits_may_be_asked_for(many, retriever):
+    assert len(retriever.search("default", "metformin", k=10_000).hits) == 120
+
+
+def test_only_what_is_wanted_is_found(filled, retriever):
+    wanted = make_filter({"source": ["openalex", "clinicaltrials"]})
+    assert {hit.doc_id for hit in retriever.search("default", "glucose", legs=["bm25"], wanted=wanted).hits} == {"openalex:W2"}
+    nothing = retriever.search("default", "glucose", legs=["bm25"], wanted=make_filter({}, since="2020"))
+    assert (nothing.hits, nothing.partial, nothing.legs["bm25"].error) == ((), False, None)
+
+
+def test_a_leg_whose_model_is_away_is_named_and_the_rest_answers(filled, root):
+    def away(_query):
+        raise RemoteUnavailableError("The endpoint is away.", remedy="Start it.")
+
+    result = Retriever(root, away).search("default", "lactic acidosis").to_dict()
+    assert result["partial"] is True
+    assert result["legs"]["dense"]["error"] == {"code": "remote_unavailable", "message": "The endpoint is away. Start it."}
+    assert "error" not in result["legs"]["bm25"]
+    assert (result["hits"][0]["chunk_id"], result["hits"][0]["ranks"]) == ("local:1:chunk:1", {"bm25": 1})
+    with pytest.raises(RemoteUnavailableError):
+        Retriever(root, away).search("default", "lactic acidosis", legs=["dense"])
+
+
+def test_a_late_leg_holds_nobody_up_and_harms_no_later_search(filled, root, corpus):
+    released = threading.Event()
+
+    def slow(query):
+        released.wait(30)
+        return corpus.vector_of(query)
+
+    retriever = Retriever(root, slow, wait_for=lambda futures, _: wait(futures, 30, FIRST_COMPLETED))
+    late = retriever.search("default", "glucose")
+    assert (late.partial, late.legs["dense"].hits, late.legs["dense"].error["code"]) == (True, 0, "store_unavailable")
+    assert late.hits
+    released.set()
+    for _ in range(20):
+        assert retriever.search("default", "glucose", legs=["bm25"]).hits == late.hits
+    retriever.close()
+
+
+def test_matched_words_are_told_on_request(filled, retriever):
+    hit = retriever.search("default", "acidosis lactic", highlight=True, k=1).hits[0]
+    assert [hit.text[start:end] for start, end in hit.highlights] == ["lactic", "acidosis"]
+    assert "highlights" not in retriever.search("default", "acidosis").hits[0].to_dict()
 
 
 def test_threads_may_share_a_retriever(filled, retriever):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,40 +15,98 @@ if TYPE_CHECKING:
     from Medical_KG_rev.platform import Platform
 
 EXCERPT_CHARACTERS = 320
+_BEFORE_THE_FIRST_MATCH = 80
+
+
+def _by_field(_ctx: click.Context, _param: click.Parameter, pairs: tuple[str, ...]) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for pair in pairs:
+        field, equals, value = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{pair!r} is not FIELD=VALUE.")
+        values.setdefault(field.strip(), []).append(value)
+    return values
+
+
+def _by_comma(_ctx: click.Context, _param: click.Parameter, legs: str | None) -> list[str] | None:
+    return [leg.strip() for leg in legs.split(",") if leg.strip()] if legs is not None else None
 
 
 @click.command()
 @click.argument("query", required=False)
 @click.option("-k", "count", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits, or documents in a batch.")
-@click.option("--legs", default="bm25,dense", show_default=True, help="Which legs, separated by commas.")
+@click.option(
+    "--legs",
+    callback=_by_comma,
+    help="Which of bm25, sparse and dense, separated by commas (default: those the index has).",
+)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    callback=_by_field,
+    help="Only passages with this value: source, section, mesh, phase, has_results, language, retracted or doc_id. Again for "
+    "another value of the field, or another field.",
+)
+@click.option("--since", metavar="DATE", help="Only documents of this date (2021, 2021-03, 2021-03-15) or later.")
+@click.option("--until", metavar="DATE", help="Only documents of this date or earlier.")
+@click.option("--offset", type=click.IntRange(0), default=0, help="Leave out so many of the first hits.")
+@click.option("--generation", type=click.IntRange(0), help="Refuse if the index is no longer this one (`generation` of --json).")
+@click.option("--collapse", is_flag=True, help="One hit a document: its best passage.")
+@click.option("--highlights", is_flag=True, help="With --json: where each text has words of the query.")
 @click.option("--explain", is_flag=True, help="Say how each hit came to its place.")
 @click.option("--batch", type=click.Path(exists=True, dir_okay=False, path_type=Path), help='JSON Lines of {"_id", "text"}.')
 @click.option("--run-file", type=click.Path(dir_okay=False, path_type=Path), help="Where the batch's TREC run goes.")
 @shared_options
 def search(
-    output: Output, query: str | None, count: int, legs: str, explain: bool, batch: Path | None, run_file: Path | None
+    output: Output,
+    query: str | None,
+    count: int,
+    legs: list[str] | None,
+    filters: dict[str, list[str]],
+    since: str | None,
+    until: str | None,
+    offset: int,
+    generation: int | None,
+    collapse: bool,
+    highlights: bool,
+    explain: bool,
+    batch: Path | None,
+    run_file: Path | None,
 ) -> None:
     """Hybrid search: the passages that answer QUERY best.
 
-    With --batch, writes a TREC run (qid Q0 doc_id rank score tag) of the best documents for each query.
+    A leg that fails or is late is left out and named. With --batch, writes a TREC run (qid Q0 doc_id rank score tag) of the best
+    documents for each query.
     """
-    chosen = tuple(leg.strip() for leg in legs.split(",") if leg.strip())
     if (query is None) == (batch is None):
         raise click.UsageError("Give a QUERY, or --batch FILE with --run-file OUT.")
+    narrowed: dict[str, Any] = {"legs": legs, "filters": filters, "since": since, "until": until}
     with output.platform() as platform:
         if batch is not None:
             if run_file is None:
                 raise click.UsageError("--batch needs --run-file OUT.")
-            _run_batch(output, platform, batch, run_file, count, chosen)
+            _run_batch(output, platform, batch, run_file, count, narrowed)
             return
-        result = platform.search(query or "", k=count, legs=chosen, explain=explain)
+        result = platform.search(
+            query or "",
+            k=count,
+            offset=offset,
+            generation=generation,
+            collapse=collapse,
+            highlight=highlights or not output.json,
+            explain=explain,
+            **narrowed,
+        ).to_dict()
     if output.json:
-        output.data(result.to_dict())
-        return
-    _print_hits(output, result.to_dict())
+        output.data(result)
+    else:
+        _print_hits(result)
+    _say_how_it_went(output, result)
 
 
-def _run_batch(output: Output, platform: Platform, batch: Path, run_file: Path, count: int, legs: tuple[str, ...]) -> None:
+def _run_batch(output: Output, platform: Platform, batch: Path, run_file: Path, count: int, narrowed: Mapping[str, Any]) -> None:
     from Medical_KG_rev.index.evaluation import write_run
 
     queries = _queries(batch)
@@ -55,15 +114,21 @@ def _run_batch(output: Output, platform: Platform, batch: Path, run_file: Path, 
         opened = run_file.open("w", encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"--run-file {run_file} cannot be written: {error.strerror}.") from error
+    legs: dict[str, None] = {}
+    partial = 0
     with opened as file:
         for query_id, text in queries:
-            found = platform.search_documents(text, k=count, legs=legs)
+            found = platform.search_documents(text, k=count, **narrowed)
             write_run(file, query_id, [(hit.doc_id, hit.score) for hit in found.hits])
-    summary = {"queries": len(queries), "k": count, "legs": list(legs), "run_file": str(run_file)}
+            legs |= dict.fromkeys(found.legs)
+            partial += found.partial
     if output.json:
-        output.data(summary)
+        output.data({"queries": len(queries), "k": count, "legs": list(legs), "run_file": str(run_file), "partial": partial})
     else:
         output.say(f"{len(queries):,} queries written to {run_file}. Measure it with `medkg eval {run_file} QRELS`.")
+    if partial:
+        output.say(f"{partial:,} of them without all legs: a leg failed or was late. Run it again for a complete run.")
+        click.get_current_context().exit(1)
 
 
 def _queries(path: Path) -> list[tuple[str, str]]:
@@ -78,16 +143,36 @@ def _queries(path: Path) -> list[tuple[str, str]]:
     return queries
 
 
-def _print_hits(output: Output, result: dict[str, Any]) -> None:
+def _print_hits(result: dict[str, Any]) -> None:
     for hit in result["hits"]:
         legs = ", ".join(f"{leg} {rank}" for leg, rank in hit["ranks"].items())
         click.echo(click.style(f"{hit['rank']:>2}. {hit['title']}", bold=True))
         section = f" · {hit['section']}" if hit["section"] else ""
         click.echo(f"    {hit['doc_id']}:{hit['start']}-{hit['end']}{section} · score {hit['score']:.4f} ({legs})")
-        text = " ".join(hit["text"].split())
-        click.echo(f"    {text[:EXCERPT_CHARACTERS]}{'…' if len(text) > EXCERPT_CHARACTERS else ''}\n")
+        click.echo(f"    {_excerpt(hit['text'], hit['highlights'])}\n")
         if "explanation" in hit:
             click.echo(f"    {json.dumps(hit['explanation'])}\n")
+
+
+def _excerpt(text: str, ranges: Sequence[Sequence[int]]) -> str:
+    """The text on one line from shortly before its first matched word, matched words underlined."""
+    first = ranges[0][0] if ranges else 0
+    start = 0 if first <= EXCERPT_CHARACTERS // 2 else text.rfind(" ", 0, first - _BEFORE_THE_FIRST_MATCH) + 1
+    end = min(len(text), start + EXCERPT_CHARACTERS)
+    parts, done = [], start
+    for begin, stop in ranges:
+        if begin >= end:
+            break
+        parts += [text[done:begin], click.style(text[begin:stop], underline=True)]
+        done = stop
+    parts.append(text[done:end])
+    return f"{'… ' if start else ''}{' '.join(''.join(parts).split())}{'…' if max(done, end) < len(text) else ''}"
+
+
+def _say_how_it_went(output: Output, result: dict[str, Any]) -> None:
+    for name, leg in result["legs"].items():
+        if "error" in leg:
+            output.say(f"Without the leg {name}: {leg['error']['message']}")
     if not result["hits"]:
         output.say("No passage fits. `medkg jobs list` shows what was ingested.")
     else:

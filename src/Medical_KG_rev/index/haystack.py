@@ -7,7 +7,7 @@ from typing import Any
 from haystack import Document, component
 
 from Medical_KG_rev.index.results import Hit
-from Medical_KG_rev.index.retriever import LEGS, Retriever
+from Medical_KG_rev.index.retriever import Retriever
 
 
 @component
@@ -17,7 +17,7 @@ class HaystackRetriever(Retriever):
     @component.output_types(documents=list[Document])
     def run(self, query: str, tenant_id: str = "default", top_k: int = 10, legs: list[str] | None = None) -> dict[str, Any]:
         """The best ``top_k`` passages as Haystack documents, with provenance in ``meta``."""
-        result = self.search(tenant_id, query, k=top_k, legs=legs or LEGS)
+        result = self.search(tenant_id, query, k=top_k, legs=legs)
         return {"documents": [_document(hit) for hit in result.hits]}
 
 

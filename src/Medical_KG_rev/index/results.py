@@ -13,7 +13,8 @@ from Medical_KG_rev.models.text import BoundingBox
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """A passage. ``text`` is the document's text at ``start:end``; ``ranks`` are its places in the legs that found it.
 
-    ``explanation`` (only when asked for) has the legs' own scores and what each added to ``score``.
+    Only when asked for: ``highlights``, the ranges ``start, end`` of ``text`` that have a word of the query, and
+    ``explanation``, the legs' own scores and what each added to ``score``.
     """
 
     rank: int
@@ -29,30 +30,38 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     end: int
     ranks: Mapping[str, int]
+    highlights: tuple[tuple[int, int], ...] | None = None
     explanation: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         fields: dict[str, Any] = msgspec.to_builtins(self)
-        if self.explanation is None:
-            del fields["explanation"]
-        return fields
+        return {name: value for name, value in fields.items() if value is not None or name in _ALWAYS}
 
 
-class LegReport(msgspec.Struct, frozen=True):
-    """How long one leg took and how many passages it gave to fusion."""
+class LegReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How long one leg took and how many passages it gave to fusion; ``error`` has ``code`` and ``message`` where it failed."""
 
     took_ms: float
     hits: int
+    error: Mapping[str, str] | None = None
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to one query. ``partial`` is true when a leg could not answer."""
+    """The answer to one query. ``partial`` is true when a part could not answer; ``legs`` says which.
+
+    ``generation`` is that of the index (0: there is none yet): pages of one generation fit together. ``found`` counts all that
+    the legs found and ``hits`` was taken from.
+    """
 
     query: str
     took_ms: float
     legs: Mapping[str, LegReport]
     hits: tuple[Hit, ...]
     partial: bool = False
+    generation: int = 0
+    found: int = 0
+    timings: Mapping[str, float] = {}
+    """Milliseconds by step, beside those of the legs: ``legs``, ``fusion``, ``hits``."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of ``medkg search``."""
@@ -62,4 +71,8 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
             "legs": {name: msgspec.to_builtins(leg) for name, leg in self.legs.items()},
             "hits": [hit.to_dict() for hit in self.hits],
             "partial": self.partial,
+            "generation": self.generation,
         }
+
+
+_ALWAYS = frozenset(Hit.__struct_fields__) - {"highlights", "explanation"}

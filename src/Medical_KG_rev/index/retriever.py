@@ -1,243 +1,261 @@
-"""Hybrid search: BM25 and dense legs side by side over one snapshot, fused by rank."""
+"""Hybrid search: the legs side by side over one snapshot, fused into one order, cut into pages."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from Medical_KG_rev.errors import IndexMismatchError, UsageError
+from Medical_KG_rev.errors import UsageError
 from Medical_KG_rev.index.analysis import Analyser
+from Medical_KG_rev.index.encoders import EncodeQuery, ExpandQuery, Fingerprint, QueryEncoders, mismatch
+from Medical_KG_rev.index.filters import EVERYTHING, Filter
 from Medical_KG_rev.index.fusion import Fusion
+from Medical_KG_rev.index.highlights import highlights
+from Medical_KG_rev.index.legs import LegOutcome, LegRun, Threads, Wait
 from Medical_KG_rev.index.ports import Scored
+from Medical_KG_rev.index.queries import Query
+from Medical_KG_rev.index.ranking import DEEPEST, Explainer, Placed, in_layers, layers, ranks
 from Medical_KG_rev.index.results import Hit, LegReport, SearchResult
 from Medical_KG_rev.index.snapshot import Snapshot, TenantReader
 from Medical_KG_rev.index.tenant import tenant_folder
 from Medical_KG_rev.models import Chunk
 
-LEGS = ("bm25", "dense")
-"""The legs there are, in the order in which ties are decided."""
 
-_DEEPER = 4
-_MAX_QUERY_CHARACTERS = 100_000
+@dataclass(slots=True)
+class _Answer:
+    """What a query has found so far; as it is made, so it stays where nothing can be found."""
 
-EncodeQuery = Callable[[str], NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class _Leg:
-    """What one leg found: vids with its own scores, best first."""
-
-    scored: Scored
-    took_ms: float
-
-    @property
-    def vids(self) -> list[int]:
-        return [vid for vid, _ in self.scored]
+    legs: dict[str, LegOutcome]
+    generation: int = 0
+    found: int = 0
+    hits: tuple[Hit, ...] = ()
+    timings: dict[str, float] | None = None
 
 
 class Retriever:
-    """Searches the indexes under ``root``. May be used by several threads; never waits for a writer.
+    """Searches indexes. May be used by several threads; never waits for a writer.
 
     Args:
-        root: the folder of all tenants' indexes, as the writer was given it.
-        encode_query: makes the query's vector (unit length); None where only ``bm25`` is asked for.
+        source: the folder of all tenants' indexes, as the writer was given it, or what opens a tenant's index.
+        encode_query: makes the query's vector (unit length); None where the leg ``dense`` is not asked for.
+        expand_query: makes the query's sparse vector; None where the leg ``sparse`` is not asked for.
         depth: hits taken from each leg before fusion.
         fusion: how the legs' lists become one.
+        leg_timeout_seconds: how long each leg may take, its query vector included, the loading of its model not.
         model_fingerprint: of the model behind ``encode_query``; an index made with another one is refused.
+        sparse_fingerprint: the same of ``expand_query``.
+        clock: monotonic, in seconds.
+        wait_for: waits for the legs.
     """
 
     def __init__(
         self,
-        root: Path,
+        source: Path | Callable[[str], TenantReader],
         encode_query: EncodeQuery | None = None,
         *,
+        expand_query: ExpandQuery | None = None,
         depth: int = 100,
         fusion: Fusion | None = None,
-        model_fingerprint: str | None = None,
+        leg_timeout_seconds: float = 5.0,
+        model_fingerprint: Fingerprint = None,
+        sparse_fingerprint: Fingerprint = None,
+        clock: Callable[[], float] = time.perf_counter,
+        wait_for: Wait = wait,
     ) -> None:
-        self._root = root
-        self._encode_query = encode_query
+        self._open_reader = (
+            (lambda tenant_id: TenantReader(tenant_folder(source, tenant_id))) if isinstance(source, Path) else source
+        )
+        self._encoders = QueryEncoders(encode_query, expand_query, model_fingerprint, sparse_fingerprint)
         self._depth = depth
         self._fusion = fusion or Fusion()
-        self._model_fingerprint = model_fingerprint
+        self._timeout = leg_timeout_seconds
+        self._clock = clock
+        self._wait_for = wait_for
         self._analyser = Analyser()
-        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="search-leg")
+        self._threads = Threads()
         self._readers: dict[str, TenantReader] = {}
         self._guard = threading.Lock()
 
     def close(self) -> None:
-        """Ends the threads and closes the connections; the retriever cannot be used afterwards."""
-        self._threads.shutdown()
+        """Closes the connections; the retriever cannot be used afterwards."""
         for reader in self._readers.values():
             reader.close()
 
     def search(
-        self, tenant_id: str, query: str, *, k: int = 10, legs: Sequence[str] = LEGS, explain: bool = False
+        self,
+        tenant_id: str,
+        query: str,
+        *,
+        k: int = 10,
+        legs: Sequence[str] | None = None,
+        wanted: Filter = EVERYTHING,
+        offset: int = 0,
+        generation: int | None = None,
+        collapse: bool = False,
+        highlight: bool = False,
+        explain: bool = False,
     ) -> SearchResult:
-        """The best ``k`` passages of the tenant. A query without a single word or number finds nothing.
+        """The best ``k`` passages of the tenant after the first ``offset``.
+
+        A query without a single word or number finds nothing. The order is one and the same for every ``offset`` and ``k``
+        within a generation of the index; give that of the first page with the next one to be sure that they fit together.
+
+        Args:
+            tenant_id: whose documents.
+            query: words, never syntax.
+            k: how many hits.
+            legs: which legs; None: all that the index has and a model is there for.
+            wanted: applied by every leg before it ranks.
+            offset: how many hits to leave out.
+            generation: the index must still be this one.
+            collapse: one hit a document, its best passage.
+            highlight: give the ranges of matched words.
+            explain: say how each hit came to its place.
 
         Raises:
-            UsageError: an unknown leg, no leg, ``k`` below 1, or ``dense`` without a query encoder.
+            UsageError: an unknown leg, no leg, a leg that cannot be searched, ``k`` or ``offset`` out of range, or an index that
+                has changed since ``generation``.
             IndexMismatchError: the index was made with another model or analyser, or is damaged.
-            StoreUnavailableError: the index cannot be read.
+            PartUnavailableError: the index cannot be read, or no leg could answer.
         """
-        return self._search(tenant_id, query, k, self._checked(legs, k), explain, self._chunk_ranking)
+        started = self._clock()
+        asked = Query.checked(tenant_id, query, k, legs, wanted, offset, generation, collapse, highlight, explain)
+        tokens = self._analyser.tokens(asked.text)
+        with ExitStack() as stack:
+            answer = self._answer(asked, tokens, stack)
+        reports = {leg: _report(outcome) for leg, outcome in answer.legs.items()}
+        return SearchResult(
+            query=asked.text,
+            took_ms=self._milliseconds_since(started),
+            legs=reports,
+            hits=answer.hits,
+            partial=any(report.error is not None for report in reports.values()),
+            generation=answer.generation,
+            found=answer.found,
+            timings=answer.timings or {},
+        )
 
     def search_many(
-        self, tenant_id: str, queries: Sequence[str], *, k: int = 10, legs: Sequence[str] = LEGS, explain: bool = False
+        self, tenant_id: str, queries: Sequence[str], *, k: int = 10, legs: Sequence[str] | None = None, explain: bool = False
     ) -> Iterator[SearchResult]:
         """One result per query, in order."""
         return (self.search(tenant_id, query, k=k, legs=legs, explain=explain) for query in queries)
 
     def search_documents(
-        self, tenant_id: str, query: str, *, k: int = 100, legs: Sequence[str] = LEGS, explain: bool = False
+        self,
+        tenant_id: str,
+        query: str,
+        *,
+        k: int = 100,
+        legs: Sequence[str] | None = None,
+        wanted: Filter = EVERYTHING,
+        explain: bool = False,
     ) -> SearchResult:
         """The best ``k`` documents, each by its best passage; the legs go deeper until there are ``k`` or no more."""
-        return self._search(tenant_id, query, k, self._checked(legs, k), explain, self._document_ranking)
+        return self.search(tenant_id, query, k=k, legs=legs, wanted=wanted, collapse=True, explain=explain)
 
-    def _checked(self, legs: Sequence[str], k: int) -> tuple[str, ...]:
-        unknown = [leg for leg in legs if leg not in LEGS]
-        if unknown or not legs:
+    def _answer(self, asked: Query, tokens: Sequence[str], stack: ExitStack) -> _Answer:
+        snapshot = stack.enter_context(self._reader(asked.tenant_id).snapshot())
+        legs = asked.legs or self._encoders.servable(snapshot)
+        answer = _Answer({leg: LegOutcome([]) for leg in legs}, snapshot.generation if snapshot is not None else 0)
+        if asked.generation is not None and asked.generation != answer.generation:
             raise UsageError(
-                f"{unknown[0]!r} is not a search leg." if unknown else "No search leg is named.",
-                remedy=f"Valid legs: {', '.join(LEGS)}.",
-                valid=LEGS,
+                f"The index has changed: it is at generation {answer.generation}, not {asked.generation}.",
+                remedy="Begin again at the first page.",
+                generation=answer.generation,
             )
-        if k < 1:
-            raise UsageError(f"The number of hits must be at least 1; got {k}.", remedy="Give -k 1 or more.")
-        if "dense" in legs and self._encode_query is None:
-            raise UsageError("The dense leg needs a query encoder.", remedy="Use --legs bm25.", valid=("bm25",))
-        return tuple(leg for leg in LEGS if leg in legs)
+        if snapshot is None:
+            return answer
+        self._check_index(snapshot, asked.tenant_id)
+        self._encoders.check(snapshot, asked.tenant_id, legs)
+        if tokens:
+            searches = self._encoders.searches(snapshot, asked.text, tokens, legs, asked.wanted)
+            run = LegRun(searches, self._threads, self._timeout, self._clock, self._wait_for)
+            try:
+                self._fill(answer, asked, tokens, snapshot, run)
+            finally:
+                run.close_after(stack)
+        return answer
 
-    def _search(self, tenant_id: str, query: str, k: int, legs: tuple[str, ...], explain: bool, rank: _Rank) -> SearchResult:
-        started = time.perf_counter()
-        tokens = self._analyser.tokens(query[:_MAX_QUERY_CHARACTERS])
-        found = {leg: _Leg([], 0.0) for leg in legs}
-        hits: tuple[Hit, ...] = ()
-        with self._reader(tenant_id).snapshot() as snapshot:
-            if snapshot is not None and tokens:
-                self._check_index(snapshot, tenant_id, legs)
-                run = _LegRun(snapshot, query, tokens, legs, self._threads, self._encode_query)
-                found, ranked = rank(run, k)
-                chunks = snapshot.chunks([vid for vid, _ in ranked])
-                hits = tuple(self._hits(ranked, chunks, found, explain))
-        reports = {name: LegReport(round(leg.took_ms, 3), len(leg.scored)) for name, leg in found.items()}
-        return SearchResult(query=query, took_ms=_milliseconds_since(started), legs=reports, hits=hits)
-
-    def _chunk_ranking(self, run: _LegRun, k: int) -> tuple[dict[str, _Leg], Scored]:
-        found = run(max(self._depth, k))
-        return found, self._fused(found)[:k]
-
-    def _document_ranking(self, run: _LegRun, k: int) -> tuple[dict[str, _Leg], Scored]:
-        depth = max(self._depth, k)
-        while True:
-            found = run(depth)
-            fused = self._fused(found)
-            doc_ids = run.snapshot.doc_ids([vid for vid, _ in fused])
-            best: dict[str, tuple[int, float]] = {}
-            for vid, score in fused:
-                best.setdefault(doc_ids[vid], (vid, score))
-            if len(best) >= k or all(len(leg.scored) < depth for leg in found.values()):
-                return found, list(best.values())[:k]
-            depth *= _DEEPER
-
-    def _fused(self, found: dict[str, _Leg]) -> Scored:
-        return self._fusion({name: leg.scored for name, leg in found.items()})
-
-    def _hits(self, ranked: Scored, chunks: dict[int, Chunk], found: dict[str, _Leg], explain: bool) -> Iterator[Hit]:
-        ranks = {name: {vid: rank for rank, vid in enumerate(leg.vids, start=1)} for name, leg in found.items()}
-        for rank, (vid, score) in enumerate(ranked, start=1):
-            own = {name: places[vid] for name, places in ranks.items() if vid in places}
-            explanation = self._explanation(own, found) if explain else None
-            yield _hit(chunks[vid], rank, score, own, explanation)
-
-    def _explanation(self, ranks: dict[str, int], found: dict[str, _Leg]) -> dict[str, Any]:
-        added = self._fusion.contributions({name: [score for _, score in leg.scored] for name, leg in found.items()})
-        return {
-            "method": self._fusion.method,
-            "rrf_k": self._fusion.rrf_k,
-            "legs": {
-                name: {"score": found[name].scored[rank - 1][1], "contribution": added[name][rank - 1]}
-                for name, rank in ranks.items()
-            },
+    def _fill(self, answer: _Answer, asked: Query, tokens: Sequence[str], snapshot: Snapshot, run: LegRun) -> None:
+        begun = self._clock()
+        placed = self._placed(asked, snapshot, run)
+        ranked = self._clock()
+        page = placed[asked.offset : asked.depth]
+        answer.legs, answer.found = run.outcomes, len(placed)
+        answer.hits = tuple(self._hits(asked, tokens, page, snapshot, {leg: o.scored for leg, o in run.outcomes.items()}))
+        legs_ms = max(outcome.took_ms for outcome in run.outcomes.values())
+        answer.timings = {
+            "legs": legs_ms,
+            "fusion": round(max(0.0, (ranked - begun) * 1000 - legs_ms), 3),
+            "hits": self._milliseconds_since(ranked),
         }
 
-    def _check_index(self, snapshot: Snapshot, tenant_id: str, legs: tuple[str, ...]) -> None:
-        wanted = {"tenant": tenant_id, "analyser": self._analyser.fingerprint}
-        if "dense" in legs and self._model_fingerprint is not None:
-            wanted["fingerprint"] = self._model_fingerprint
-        for key, value in wanted.items():
+    def _placed(self, asked: Query, snapshot: Snapshot, run: LegRun) -> list[Placed]:
+        """All that was found, in order, at least to the end of the page where there is so much."""
+        depths = layers(self._depth, asked.depth)
+        while True:
+            found = {leg: outcome.scored for leg, outcome in run(depths[-1]).items()}
+            placed = in_layers(found, self._fusion, depths)
+            if asked.collapse:
+                placed = _best_of_documents(placed, snapshot)
+            if len(placed) >= asked.depth or run.is_exhausted(depths[-1]) or depths[-1] >= DEEPEST:
+                return placed
+            depths = layers(self._depth, depths[-1] + 1)
+
+    def _hits(
+        self, asked: Query, tokens: Sequence[str], page: Sequence[Placed], snapshot: Snapshot, found: dict[str, Scored]
+    ) -> Iterator[Hit]:
+        chunks = snapshot.chunks([place.vid for place in page])
+        places = {depth: ranks(found, depth) for depth in {place.depth for place in page}}
+        explain = Explainer(self._fusion, found) if asked.explain else None
+        for rank, place in enumerate(page, start=asked.offset + 1):
+            chunk, own = chunks[place.vid], places[place.depth][place.vid]
+            marked = highlights(chunk.text, tokens, self._analyser) if asked.highlight else None
+            yield _hit(chunk, rank, place.score, own, marked, explain(place, own) if explain else None)
+
+    def _check_index(self, snapshot: Snapshot, tenant_id: str) -> None:
+        for key, value in (("tenant", tenant_id), ("analyser", self._analyser.fingerprint)):
             if snapshot.meta[key] != value:
-                raise IndexMismatchError(
-                    f"The index of tenant {tenant_id!r} was made with {key} {snapshot.meta[key]!r}; this search has {value!r}.",
-                    remedy=f"Search with the model {snapshot.meta['model']!r}, or ingest again with the new one into another "
-                    "data folder.",
-                    expected=snapshot.meta[key],
-                    found=value,
-                )
+                raise mismatch(tenant_id, key, snapshot.meta[key], value, snapshot.meta["model"])
 
     def _reader(self, tenant_id: str) -> TenantReader:
         with self._guard:
             if tenant_id not in self._readers:
-                self._readers[tenant_id] = TenantReader(tenant_folder(self._root, tenant_id))
+                self._readers[tenant_id] = self._open_reader(tenant_id)
             return self._readers[tenant_id]
 
-
-@dataclass(frozen=True)
-class _LegRun:
-    """One query's legs; called with a depth it runs them side by side."""
-
-    snapshot: Snapshot
-    query: str
-    tokens: list[str]
-    legs: tuple[str, ...]
-    threads: ThreadPoolExecutor
-    encode_query: EncodeQuery | None
-
-    def __call__(self, depth: int) -> dict[str, _Leg]:
-        others = {leg: self.threads.submit(self._timed, leg, depth) for leg in self.legs[1:]}
-        first = self.legs[0]
-        found = {first: self._timed(first, depth)}
-        return found | {leg: future.result() for leg, future in others.items()}
-
-    def _timed(self, leg: str, depth: int) -> _Leg:
-        started = time.perf_counter()
-        scored = self.snapshot.search_lexical(self.tokens, depth) if leg == "bm25" else self._dense(depth)
-        return _Leg(scored, _milliseconds_since(started))
-
-    def _dense(self, depth: int) -> Scored:
-        return self.snapshot.search_vectors(self._vector, depth)
-
-    @cached_property
-    def _vector(self) -> NDArray[np.float32]:
-        """Made once, however often the legs go deeper."""
-        if self.encode_query is None:
-            raise UsageError("The dense leg needs a query encoder.", remedy="Use --legs bm25.", valid=("bm25",))
-        vector: NDArray[np.float32] = np.asarray(self.encode_query(self.query), dtype=np.float32).ravel()
-        dimension = int(self.snapshot.meta["dimension"])
-        if len(vector) != dimension:
-            raise IndexMismatchError(
-                f"The query vector has {len(vector)} dimensions, the index {dimension}.",
-                remedy=f"Search with the model {self.snapshot.meta['model']!r}.",
-                expected=dimension,
-                found=len(vector),
-            )
-        return vector
+    def _milliseconds_since(self, started: float) -> float:
+        return round((self._clock() - started) * 1000, 3)
 
 
-_Rank = Callable[[_LegRun, int], tuple[dict[str, _Leg], Scored]]
+def _best_of_documents(placed: Sequence[Placed], snapshot: Snapshot) -> list[Placed]:
+    doc_ids = snapshot.doc_ids([place.vid for place in placed])
+    best: dict[str, Placed] = {}
+    for place in placed:
+        best.setdefault(doc_ids[place.vid], place)
+    return list(best.values())
 
 
-def _hit(chunk: Chunk, rank: int, score: float, ranks: dict[str, int], explanation: dict[str, Any] | None) -> Hit:
+def _report(outcome: LegOutcome) -> LegReport:
+    error = {"code": outcome.error.code, "message": str(outcome.error)} if outcome.error is not None else None
+    return LegReport(outcome.took_ms, len(outcome.scored), error)
+
+
+def _hit(
+    chunk: Chunk,
+    rank: int,
+    score: float,
+    own: dict[str, int],
+    marked: tuple[tuple[int, int], ...] | None,
+    explanation: dict[str, Any] | None,
+) -> Hit:
     return Hit(
         rank=rank,
         score=score,
@@ -251,10 +269,7 @@ def _hit(chunk: Chunk, rank: int, score: float, ranks: dict[str, int], explanati
         bbox=chunk.bbox,
         start=chunk.start,
         end=chunk.end,
-        ranks=ranks,
+        ranks=own,
+        highlights=marked,
         explanation=explanation,
     )
-
-
-def _milliseconds_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 3)

@@ -14,6 +14,9 @@ from Medical_KG_rev.parts.stores import LedgerArchive, StoreParts
 from Medical_KG_rev.settings import Settings
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from Medical_KG_rev.adapters import AdapterManager
     from Medical_KG_rev.index import HaystackIndexWriter, Retriever
     from Medical_KG_rev.index.fusion import Fusion
@@ -107,18 +110,22 @@ class ComponentParts(StoreParts):
 
         return HaystackIndexWriter(self.data_dir / "index")
 
-    def retriever(self, legs: tuple[str, ...]) -> Retriever:
-        """The reading side of the index; the model is loaded only where a leg needs it."""
+    def retriever(self) -> Retriever:
+        """The reading side of the index; a model is loaded by the first search that needs it."""
         from Medical_KG_rev.index import Retriever
 
-        dense = "dense" in legs
+        search = self.settings.search
         return Retriever(
             self.data_dir / "index",
-            self.backend.encode_query if dense else None,
-            depth=self.settings.search.depth,
+            self._encode_query,
+            depth=search.depth,
             fusion=self._fusion,
-            model_fingerprint=self.backend.fingerprint if dense else None,
+            leg_timeout_seconds=search.leg_timeout_seconds,
+            model_fingerprint=lambda: self.backend.fingerprint,
         )
+
+    def _encode_query(self, query: str) -> NDArray[np.float32]:
+        return self.backend.encode_query(query)
 
     @cached_property
     def _fusion(self) -> Fusion:
