@@ -64,7 +64,7 @@ cannot. An error that has neither is treated as terminal.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class TransientError(Exception):
@@ -131,6 +131,11 @@ class FormatVersionError(ConfigurationError):
 
 class PartUnavailableError(MedicalKGError):
     code, exit_code = "part_unavailable", 3
+
+    @classmethod
+    def not_installed(cls, what: str, extra: str) -> Self:
+        """The error where an optional library is missing; ``extra`` is the extra of this package that brings it."""
+        return cls(f"{what} is not installed.", remedy=f"Install it: pip install 'medical-kg-rev[{extra}]'.", part=extra)
 
 
 class ModelNotInstalledError(PartUnavailableError, TerminalError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import secrets
 import socket
 import threading
@@ -14,8 +15,17 @@ from typing import Any
 import pytest
 from real_servers import RunningServer
 
-from Medical_KG_rev.errors import ConfigurationError, StoreUnavailableError, TerminalError, TransientError, UsageError
+from Medical_KG_rev import __version__
+from Medical_KG_rev.errors import (
+    ConfigurationError,
+    FormatVersionError,
+    StoreUnavailableError,
+    TerminalError,
+    TransientError,
+    UsageError,
+)
 from Medical_KG_rev.storage import S3ObjectStore
+from Medical_KG_rev.storage.formats import CURRENT, OBJECTS_STAMP
 from Medical_KG_rev.storage.s3 import PART_BYTES
 from Medical_KG_rev.testing import check_object_store
 
@@ -52,7 +62,11 @@ def test_prefixes_keep_stores_apart(make: MakeStore) -> None:
     one, other = make(prefix="one"), make(prefix="/other/")
     one.put("a", b"1")
     assert list(other.keys()) == []
-    assert [entry.key for entry in make().entries()] == ["one/a"]
+    assert [item["Key"] for item in one._client.list_objects_v2(Bucket=one._bucket)["Contents"]] == [
+        "one/a",
+        "one/~FORMAT",
+        "other/~FORMAT",
+    ]
     assert one.read("a") == b"1"
 
 
@@ -64,7 +78,42 @@ def test_a_bucket_is_made_only_where_that_is_allowed(make: MakeStore) -> None:
         assert "aws s3 mb" in caught.value.remedy
     make(bucket=bucket, create_bucket=True).require_bucket()
     make(bucket=bucket).require_bucket()
-    make(bucket=bucket)._client.delete_bucket(Bucket=bucket)
+    client = make()._client
+    client.delete_object(Bucket=bucket, Key=OBJECTS_STAMP)
+    client.delete_bucket(Bucket=bucket)
+
+
+def test_a_bucket_is_stamped_at_its_first_use_and_the_stamp_is_no_object(make: MakeStore) -> None:
+    store = make(prefix="new")
+    assert list(store.keys()) == [], "an empty one, by whichever request"
+    stamp = store._client.get_object(Bucket=store._bucket, Key=f"new/{OBJECTS_STAMP}")["Body"].read()
+    assert json.loads(stamp) == {"version": CURRENT["objects"], "created_by": __version__}
+    assert list(store.keys()) == list(store.unfinished()) == []
+    old = make(prefix="old")
+    old._client.put_object(Bucket=old._bucket, Key="old/tenants/t/artifacts/a", Body=b"of the first release")
+    assert old.read("tenants/t/artifacts/a") == b"of the first release"
+    assert json.loads(old._client.get_object(Bucket=old._bucket, Key=f"old/{OBJECTS_STAMP}")["Body"].read())["version"] == 1
+
+
+def test_a_bucket_of_somebody_else_or_of_a_newer_release_is_refused_and_left_alone(make: MakeStore) -> None:
+    store = make()
+    store._client.put_object(Bucket=store._bucket, Key="holiday/photo.jpg", Body=b"x")
+    for ask in (lambda: store.put("a", b"x"), lambda: list(store.keys()), lambda: store.delete("a")):
+        with pytest.raises(ConfigurationError, match=r"somebody else, such as 'holiday/'") as foreign:
+            ask()
+        assert "MK_OBJECT_STORE__PREFIX" in foreign.value.remedy
+    assert [item["Key"] for item in store._client.list_objects_v2(Bucket=store._bucket)["Contents"]] == ["holiday/photo.jpg"]
+    mine = make(prefix="mine")
+    mine.put("a", b"x")
+    newer = json.dumps({"version": CURRENT["objects"] + 1}).encode()
+    mine._client.put_object(Bucket=mine._bucket, Key=f"mine/{OBJECTS_STAMP}", Body=newer)
+    assert mine.read("a") == b"x", "it was looked at already"
+    with pytest.raises(FormatVersionError, match=rf"s3://{mine._bucket}/mine/ was written by a newer release"):
+        make(prefix="mine").read("a")
+    mine._client.put_object(Bucket=mine._bucket, Key=f"mine/{OBJECTS_STAMP}", Body=b"{")
+    with pytest.raises(FormatVersionError, match="damaged"):
+        make(prefix="mine").put("a", b"y")
+    assert mine.read("a") == b"x"
 
 
 def test_wrong_keys_are_said_at_once_and_for_good(make: MakeStore) -> None:

@@ -27,7 +27,7 @@ def ui(output: Output, host: str, port: int, no_daemon: bool, env: bool) -> int:
         _print(output, _environment(output))
         return 0
     if find_spec("dagster_webserver") is None:
-        raise PartUnavailableError("The Dagster UI is not installed.", remedy="Install medical-kg-rev[ui].")
+        raise PartUnavailableError.not_installed("The Dagster UI", "ui")
     environment = {**os.environ, **_environment(output)}
     module = ["-m", "Medical_KG_rev.definitions"]
     commands = [["-m", "dagster_webserver", "-h", host, "-p", str(port), *module]]

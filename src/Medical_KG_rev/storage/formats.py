@@ -52,29 +52,18 @@ def require_known(versions: Mapping[str, Any], origin: Path) -> None:
             raise _refusal(origin, f"format {version} of {name}", version, expected)
 
 
-def _stamp_of(data_dir: Path, name: str) -> Path:
-    return data_dir / name / (OBJECTS_STAMP if name == "objects" else STAMP)
+def require_version(found: int, expected: int, origin: object) -> None:
+    """Raises FormatVersionError where what ``origin`` names is newer than ``expected``."""
+    if found > expected:
+        raise _refusal(origin, f"format {found}", found, expected)
 
 
-def _check(folder: Path, stamp: Path, expected: int, created_by: str) -> None:
-    found = _read(stamp)
-    if found is not None and found > expected:
-        raise _refusal(folder, f"format {found}", found, expected)
-    if found is None and folder.is_dir():
-        _write(stamp, {"version": expected, "created_by": created_by or _release()})
+def version_in(content: bytes, stamp: object) -> int:
+    """The version in a stamp; ``stamp`` says where that lies.
 
-
-def _read(stamp: Path) -> int | None:
-    try:
-        content = stamp.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise FormatVersionError(
-            f"The format version of {stamp.parent} cannot be read: {error.strerror}.",
-            remedy="Check the folder's permissions.",
-            path=str(stamp),
-        ) from error
+    Raises:
+        FormatVersionError: it holds none.
+    """
     try:
         version = json.loads(content)["version"]
     except (ValueError, KeyError, TypeError):
@@ -89,6 +78,32 @@ def _read(stamp: Path) -> int | None:
     return version
 
 
+def _stamp_of(data_dir: Path, name: str) -> Path:
+    return data_dir / name / (OBJECTS_STAMP if name == "objects" else STAMP)
+
+
+def _check(folder: Path, stamp: Path, expected: int, created_by: str) -> None:
+    found = _read(stamp)
+    if found is not None:
+        require_version(found, expected, folder)
+    elif folder.is_dir():
+        _write(stamp, {"version": expected, "created_by": created_by or _release()})
+
+
+def _read(stamp: Path) -> int | None:
+    try:
+        content = stamp.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FormatVersionError(
+            f"The format version of {stamp.parent} cannot be read: {error.strerror}.",
+            remedy="Check the folder's permissions.",
+            path=str(stamp),
+        ) from error
+    return version_in(content, stamp)
+
+
 def _write(stamp: Path, content: Mapping[str, Any]) -> None:
     """Whole or not at all; processes that stamp at once write the same."""
     temporary = stamp.with_name(f"{OBJECTS_STAMP}{secrets.token_hex(4)}")
@@ -99,7 +114,7 @@ def _write(stamp: Path, content: Mapping[str, Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _refusal(path: Path, what: str, found: object, expected: int | None) -> FormatVersionError:
+def _refusal(path: object, what: str, found: object, expected: int | None) -> FormatVersionError:
     return FormatVersionError(
         f"{path} was written by a newer release: it has {what}, and this one reads formats up to {expected}.",
         remedy="Run `pip install --upgrade medical-kg-rev`, or restore a backup of this release with `medkg restore DIR`.",

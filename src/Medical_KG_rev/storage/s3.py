@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any, BinaryIO, TypeVar
 
+from Medical_KG_rev.errors import PartUnavailableError
 from Medical_KG_rev.storage.keys import is_key, key_clash, require_key, require_range
 from Medical_KG_rev.storage.port import StoredObject
 from Medical_KG_rev.storage.s3_errors import MissingBucketError, no_bucket, status_of, translated
+from Medical_KG_rev.storage.s3_format import OBJECTS_STAMP, check_bucket
 
 Answer = TypeVar("Answer")
 
@@ -32,8 +35,11 @@ class S3ObjectStore:
         attempts: tries a request makes, the first included. It is the only place where requests to the store are repeated; the
             second one is for a kept connection that the server has closed meanwhile.
 
+    Raises PartUnavailableError where boto3 is not installed.
+
     Every method raises what :func:`~Medical_KG_rev.storage.s3_errors.translated` lists, and ConfigurationError for a bucket
-    that is missing and may not be created.
+    that is missing and may not be created. The first request is preceded by a look at the bucket's format, and raises what
+    :func:`~Medical_KG_rev.storage.s3_format.check_bucket` lists.
     """
 
     def __init__(
@@ -50,6 +56,8 @@ class S3ObjectStore:
         read_timeout_seconds: float = 30.0,
         attempts: int = 2,
     ) -> None:
+        if find_spec("boto3") is None:
+            raise PartUnavailableError.not_installed("The S3 client boto3", "s3")
         self._endpoint, self._bucket, self._region = endpoint_url, bucket, region
         self._access_key, self._secret_key = access_key, secret_key
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -58,6 +66,8 @@ class S3ObjectStore:
         self._attempts = attempts
         self._guard = threading.Lock()
         self._folders: set[str] = set()
+        self._format_guard = threading.Lock()
+        self._is_checked = False
 
     def __repr__(self) -> str:
         return f"S3ObjectStore({self._endpoint}, s3://{self._bucket}/{self._prefix})"
@@ -156,6 +166,32 @@ class S3ObjectStore:
         )
 
     def _ask(self, key: str, request: Callable[[], Answer]) -> Answer:
+        with self._format_guard:
+            if not self._is_checked:
+                check_bucket(f"s3://{self._bucket}/{self._prefix}", self._stamp, self._top_level, self._put_stamp)
+                self._is_checked = True
+        return self._request(key, request)
+
+    def _stamp(self) -> bytes | None:
+        try:
+            return self._request(OBJECTS_STAMP, lambda: self._get(OBJECTS_STAMP, {}))
+        except KeyError:
+            return None
+
+    def _top_level(self) -> list[str]:
+        found = self._request(
+            "", lambda: self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, Delimiter="/", MaxKeys=20)
+        )
+        names = [each["Key"] for each in found.get("Contents", ())] + [each["Prefix"] for each in found.get("CommonPrefixes", ())]
+        return [name.removeprefix(self._prefix) for name in names]
+
+    def _put_stamp(self, content: bytes) -> None:
+        self._request(
+            OBJECTS_STAMP,
+            lambda: self._client.put_object(Bucket=self._bucket, Key=self._prefix + OBJECTS_STAMP, Body=content),
+        )
+
+    def _request(self, key: str, request: Callable[[], Answer]) -> Answer:
         try:
             with translated(self._endpoint, self._bucket, key):
                 return request()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 from dagster import DagsterInstance
 
+from Medical_KG_rev.errors import PartUnavailableError
 from Medical_KG_rev.orchestration.dagster.faults import named_faults
 
 POSTGRES_URL = "MEDKG_DAGSTER_POSTGRES_URL"
@@ -39,7 +41,10 @@ def open_instance(home: Path, template: Path, postgres_url: str = "") -> Dagster
     Raises:
         StoreUnavailableError: the database of the history does not answer.
         LedgerAccessError: it refuses the login.
+        PartUnavailableError: Dagster's library for PostgreSQL is not installed.
     """
+    if postgres_url and find_spec("dagster_postgres") is None:
+        raise PartUnavailableError.not_installed("Dagster's library for PostgreSQL, dagster-postgres,", "postgres")
     os.environ.update(home_environment(home, postgres_url))
     prepare_home(home, template)
     with (home / "open.lock").open("w") as lock, named_faults():

@@ -6,6 +6,7 @@ import fcntl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, func, insp
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
-from Medical_KG_rev.errors import ConfigurationError, FormatVersionError, LedgerUnavailableError
+from Medical_KG_rev.errors import ConfigurationError, FormatVersionError, LedgerUnavailableError, PartUnavailableError
 from Medical_KG_rev.orchestration.ledger.faults import as_ledger_error, is_passing
 from Medical_KG_rev.orchestration.ledger.marks import CommitMarks
 
@@ -192,6 +193,7 @@ def open_database(
         StoreCorruptError: the file is no database.
         LedgerUnavailableError: nothing answers at the address.
         LedgerAccessError: it refuses the login, or the right to create tables.
+        PartUnavailableError: the client of PostgreSQL is not installed.
     """
     engine = _sqlite(location) if isinstance(location, Path) else _postgres(location, pool_size)
     database = Database(engine, clock, patience_seconds=patience_seconds)
@@ -264,6 +266,8 @@ def _postgres(url: str, pool_size: int) -> Engine:
             f"MK_DATABASE__URL names a {parsed.get_backend_name()} database; the ledger lives in PostgreSQL.",
             remedy="Give postgresql+psycopg2://user:password@host:port/name.",
         )
+    if find_spec("psycopg2") is None:
+        raise PartUnavailableError.not_installed("The PostgreSQL client psycopg2", "postgres")
     return create_engine(
         parsed.set(drivername="postgresql+psycopg2"),
         connect_args=CONNECT_ARGS,
