@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, Field, HttpUrl, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, Field, FilePath, HttpUrl, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails, to_jsonable_python
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -111,6 +111,39 @@ class EventSettings(BaseModel):
     partitions: int = Field(default=10, ge=1, description="Of the topic, when it is created.")
     replication_factor: int = Field(default=1, ge=1, description="Of the topic, when it is created.")
     retention_hours: float = Field(default=168.0, gt=0, description="Of the topic, when it is created.")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="How the brokers are spoken to: with TLS (`…SSL`), with a login (`SASL_…`)."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="How the login is proved, with `SASL_…`."
+    )
+    username: str = Field(default="", description="With `SASL_…`.")
+    password: SecretStr = Field(default=SecretStr(""), description="With `SASL_…`.")
+    ca_file: FilePath | None = Field(
+        default=None, description="PEM file of the authorities that vouch for the brokers, with `…SSL`; the system's by default."
+    )
+
+    def misfit(self) -> str | None:
+        """What the security protocol lacks, or what it would leave unused; None where all fits."""
+        protocol, login = self.security_protocol, (self.username, self.password.get_secret_value())
+        if protocol.startswith("SASL") and not all(login):
+            return f"MK_EVENTS__SECURITY_PROTOCOL={protocol} needs MK_EVENTS__USERNAME and MK_EVENTS__PASSWORD"
+        if any(login) and not protocol.startswith("SASL"):
+            return f"MK_EVENTS__USERNAME or …PASSWORD is given, but MK_EVENTS__SECURITY_PROTOCOL={protocol} has no login"
+        if self.ca_file is not None and not protocol.endswith("SSL"):
+            return f"MK_EVENTS__CA_FILE is given, but MK_EVENTS__SECURITY_PROTOCOL={protocol} has no TLS"
+        return None
+
+    def client_options(self) -> dict[str, str]:
+        """How clients reach the brokers, as librdkafka's options: with the password, for no log."""
+        options: dict[str, str] = {"security.protocol": self.security_protocol}
+        if self.security_protocol.startswith("SASL"):
+            options["sasl.mechanism"] = self.sasl_mechanism
+            options["sasl.username"] = self.username
+            options["sasl.password"] = self.password.get_secret_value()
+        if self.ca_file is not None:
+            options["ssl.ca.location"] = str(self.ca_file)
+        return options
 
 
 class ObjectStoreSettings(BaseModel):
@@ -215,6 +248,8 @@ class Settings(BaseSettings):
         missing = [name for name, is_missing in needed.items() if is_missing]
         if missing:
             raise ValueError(f"profile {self.profile} needs {', '.join(missing)}; `medkg services up` starts servers to try")
+        if misfit := self.events.misfit():
+            raise ValueError(misfit)
         if self.use_dagster is False:
             raise ValueError("MK_USE_DAGSTER=false asks for a path that does not exist; unset it")
         return self
@@ -300,5 +335,6 @@ def _fault_text(fault: ErrorDetails) -> str:
     if not fault["loc"]:
         return fault["msg"].removeprefix("Value error, ")
     name = "__".join(str(part) for part in fault["loc"]).upper()
-    shown = "" if SECRET_NAME.search(name) else f" (got {fault.get('input')!r})"
+    given = fault.get("input")
+    shown = "" if SECRET_NAME.search(name) or not isinstance(given, str | int | float) else f" (got {given!r})"
     return f"MK_{name}: {fault['msg']}{shown}"

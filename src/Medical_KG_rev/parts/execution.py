@@ -134,6 +134,7 @@ class PlatformParts(ComponentParts):
             url=settings.url,
             bootstrap_servers=self.settings.events.bootstrap_servers,
             topic=settings.topic,
+            options=self.settings.events.client_options(),
         )
 
     @cached_property

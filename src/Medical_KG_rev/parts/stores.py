@@ -90,6 +90,7 @@ class StoreParts:
             partitions=events.partitions,
             replication_factor=events.replication_factor,
             retention_ms=int(events.retention_hours * 3_600_000),
+            options=events.client_options(),
         )
 
     @cached_property

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from Medical_KG_rev.errors import ConfigurationError, EventSinkUnavailableError, PartUnavailableError
 from Medical_KG_rev.orchestration.events.places import KafkaTopic
 
 logger = logging.getLogger(__name__)
+
+REFUSAL_SECONDS = 3.0
+"""How long a broker that asks for TLS or a login is listened to, to hear why it lets nobody in."""
 
 
 def kafka_library() -> Any:
@@ -21,9 +25,7 @@ def kafka_library() -> Any:
         import confluent_kafka
         import confluent_kafka.admin
     except ImportError as error:
-        raise PartUnavailableError(
-            "The Kafka client is not installed.", remedy="Install `medical-kg-rev[kafka]`.", part="kafka"
-        ) from error
+        raise PartUnavailableError.not_installed("The Kafka client confluent-kafka", "kafka") from error
     return confluent_kafka
 
 
@@ -60,7 +62,7 @@ def topic_partitions(client: Any, place: KafkaTopic) -> list[int]:
     try:
         topic = client.list_topics(place.name, timeout=place.connect_timeout_seconds).topics[place.name]
     except library.KafkaException as error:
-        raise unavailable(place, reason_of(error)) from error
+        raise unavailable(place, _refusal(place) or reason_of(error)) from error
     if topic.error is None:
         return sorted(topic.partitions)
     if topic.error.code() == library.KafkaError.UNKNOWN_TOPIC_OR_PART:
@@ -72,7 +74,8 @@ def unavailable(place: KafkaTopic, why: str) -> EventSinkUnavailableError:
     """The error for a broker that cannot be used."""
     return EventSinkUnavailableError(
         f"Kafka at {place.bootstrap_servers} takes or gives no events on {place.name}: {why}.",
-        remedy="Check the address and that a Kafka broker listens there; meanwhile the events wait in the ledger.",
+        remedy="Check address, security protocol and login (MK_EVENTS__…), and that a Kafka broker listens there; meanwhile the "
+        "events wait in the ledger.",
         sink=place.bootstrap_servers,
         topic=place.name,
     )
@@ -81,6 +84,21 @@ def unavailable(place: KafkaTopic, why: str) -> EventSinkUnavailableError:
 def reason_of(error: Any) -> str:
     """What a KafkaException is about, in the library's words."""
     return str(error.args[0].str() if error.args and hasattr(error.args[0], "str") else error).rstrip(".")
+
+
+def _refusal(place: KafkaTopic) -> str | None:
+    """Why the brokers let nobody in. A failed request does not tell: it only had no answer."""
+    if place.options.get("security.protocol", "PLAINTEXT") == "PLAINTEXT":
+        return None
+    library, told = kafka_library(), list[Any]()
+    visitor = open_client(library.Producer, place, {"error_cb": told.append})
+    deadline = time.monotonic() + REFUSAL_SECONDS
+    while time.monotonic() < deadline:
+        visitor.poll(0.1)
+        for error in told:
+            if error.code() in (library.KafkaError._AUTHENTICATION, library.KafkaError._SSL):  # noqa: SLF001 - public names
+                return str(error.str())
+    return None
 
 
 def _note(error: Any) -> None:

@@ -5,6 +5,7 @@ Off means that there is no :class:`Lineage` object; the library is then never im
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,7 @@ def open_lineage(
     api_key: str = "",
     bootstrap_servers: str = "",
     topic: str = "",
+    options: Mapping[str, str] | None = None,
     timeout_seconds: float = 5.0,
 ) -> Lineage:
     """An emitter that sends to a file, an HTTP endpoint or a Kafka topic; close it.
@@ -35,9 +37,7 @@ def open_lineage(
         from Medical_KG_rev.orchestration.lineage.emitter import OpenLineageEmitter
         from Medical_KG_rev.orchestration.lineage.transports import LineageTarget, open_transport
     except ModuleNotFoundError as error:
-        raise PartUnavailableError(
-            "Lineage needs openlineage-python.", remedy='Install it: pip install "medical-kg-rev[lineage]".'
-        ) from error
+        raise PartUnavailableError.not_installed("The lineage client openlineage-python", "lineage") from error
     target = LineageTarget(
         kind=kind,
         path=path,
@@ -46,6 +46,7 @@ def open_lineage(
         api_key=api_key,
         bootstrap_servers=bootstrap_servers,
         topic=topic,
+        options=options or {},
         timeout_seconds=timeout_seconds,
     )
     return OpenLineageEmitter(open_transport(target))

@@ -6,8 +6,8 @@ of its own, is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -28,7 +28,8 @@ RETRIES = 2
 class LineageTarget:
     """Where events go. ``file`` needs ``path``; ``http`` needs ``url``; ``kafka`` needs ``bootstrap_servers`` and ``topic``.
 
-    ``timeout_seconds`` bounds one request, and the wait for Kafka's answer.
+    ``options`` are librdkafka's for ``kafka``, and never shown. ``timeout_seconds`` bounds one request, and the wait for
+    Kafka's answer.
     """
 
     kind: Literal["file", "http", "kafka"]
@@ -38,6 +39,7 @@ class LineageTarget:
     api_key: str = ""
     bootstrap_servers: str = ""
     topic: str = ""
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
     timeout_seconds: float = 5.0
 
 
@@ -124,13 +126,12 @@ class _KafkaSender:
             "client.id": "medical-kg-lineage",
             "log_level": "0",  # what goes wrong is our warning, not a line on stderr
             "message.timeout.ms": str(int(target.timeout_seconds * 2000)),
+            **target.options,
         }
         try:
             return LibraryTransport(KafkaConfig(config=producer, topic=target.topic, flush=False))
         except ModuleNotFoundError as error:
-            raise PartUnavailableError(
-                "Lineage to Kafka needs the client of Kafka.", remedy='Install it: pip install "medical-kg-rev[kafka]".'
-            ) from error
+            raise PartUnavailableError.not_installed("The Kafka client confluent-kafka", "kafka") from error
 
 
 def _missing(target: LineageTarget, name: str) -> ConfigurationError:
