@@ -57,6 +57,7 @@ def check_parts(parts: PlatformParts) -> list[Finding]:
         ("dagster", _bounded(_dagster)),
         ("models", _models),
         ("embedding", _embedding),
+        ("sparse", _sparse),
         ("pipelines", _pipelines),
         ("index", _index),
         ("graph", _graph),
@@ -201,6 +202,14 @@ def _embedding(parts: PlatformParts) -> str:
     backend = parts.backend
     vector = backend.encode_query("lactic acidosis")
     return f"{backend.name}: {len(vector)} dimensions"
+
+
+def _sparse(parts: PlatformParts) -> str:
+    backend = parts.sparse_backend
+    if backend is None:
+        return "none: no learned sparse vectors are made (MK_SPARSE__MODEL)"
+    vector = backend.encode_query("lactic acidosis")
+    return f"{backend.name}: {len(vector.terms)} terms for a query of two words"
 
 
 def _pipelines(parts: PlatformParts) -> str:

@@ -70,6 +70,30 @@ class EmbeddingSettings(BaseModel):
     policy: str = Field(default="gpu-bound", description="Resilience policy of each request.")
 
 
+class SparseSettings(BaseModel):
+    """Which model makes the learned sparse vectors, and where it runs."""
+
+    model: Literal["none", "splade-tiny", "http"] | None = Field(
+        default=None, description="Default: `splade-tiny`, but `none` where the embedding model is `static`."
+    )
+    top_terms: int = Field(default=400, ge=1, le=10_000, description="Heaviest terms kept of a chunk.")
+    query_terms: int = Field(default=64, ge=1, le=1024, description="Heaviest terms kept of a query.")
+    threads: int = Field(default=0, ge=0, description="Threads of a local model; 0 means one per core.")
+    base_url: HttpUrl = Field(
+        default=HttpUrl("http://localhost:8080"), description="Text Embeddings Inference with SPLADE pooling (model `http`)."
+    )
+    api_model: str = Field(default="prithivida/Splade_PP_en_v2", description="Model that the endpoint must serve.")
+    api_key: SecretStr = SecretStr("")
+    vocabulary: int = Field(default=30_522, ge=1, description="Terms in the vocabulary of the endpoint's model.")
+    special_terms: tuple[int, ...] = Field(
+        default=(0, 100, 101, 102, 103), description="Terms of that vocabulary that are no words; by default BERT's."
+    )
+    request_size: int = Field(default=32, ge=1, le=2048, description="Texts per request to an endpoint.")
+    timeout_seconds: float = Field(default=30.0, gt=0, le=600)
+    require_gpu: bool = Field(default=False, description="Fail where no GPU can be seen for a local endpoint.")
+    policy: str = Field(default="gpu-bound", description="Resilience policy of each request.")
+
+
 class BatchSettings(BaseModel):
     """How jobs are grouped into runs."""
 
@@ -211,6 +235,20 @@ class SearchSettings(BaseModel):
     )
 
 
+class RerankSettings(BaseModel):
+    """A cross-encoder that orders the first hits anew; off unless a server is named."""
+
+    server: Literal["none", "tei", "vllm"] = Field(default="none", description="Whose `/rerank` is spoken.")
+    base_url: HttpUrl = Field(default=HttpUrl("http://localhost:8082"), description="`/rerank` is put after it.")
+    api_model: str = Field(default="BAAI/bge-reranker-v2-m3", description="Name under which the server has the model.")
+    api_key: SecretStr = SecretStr("")
+    candidates: int = Field(default=50, ge=1, le=1000, description="So many of the first hits are ordered anew.")
+    request_size: int = Field(default=32, ge=1, le=1000, description="Passages per request.")
+    timeout_seconds: float = Field(
+        default=2.0, gt=0, le=600, description="Per request; a late reranker leaves the order as it is."
+    )
+
+
 class Settings(BaseSettings):
     """The whole configuration of one process."""
 
@@ -226,6 +264,7 @@ class Settings(BaseSettings):
     adapters: AdapterSettings = AdapterSettings()
     chunking: ChunkingSettings = ChunkingSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
+    sparse: SparseSettings = SparseSettings()
     batch: BatchSettings = BatchSettings()
     queue: QueueSettings = QueueSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -235,6 +274,7 @@ class Settings(BaseSettings):
     lineage: LineageSettings = LineageSettings()
     log: LogSettings = LogSettings()
     search: SearchSettings = SearchSettings()
+    rerank: RerankSettings = RerankSettings()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -261,13 +301,18 @@ class Settings(BaseSettings):
     def policies_named(self) -> set[str]:
         """The resilience policies that these settings name."""
         sources = (self.adapters.clinicaltrials, self.adapters.openalex, self.adapters.pmc_fulltext)
-        return {self.embedding.policy, *(source.policy for source in sources)}
+        return {self.embedding.policy, self.sparse.policy, *(source.policy for source in sources)}
 
     def secrets(self) -> list[str]:
         """The values that no message may contain, and the passwords inside addresses."""
         found = [value.get_secret_value() for value in _secrets_in(self)]
         passwords = [urlsplit(value).password or "" for value in found if "://" in value]
         return [value for value in (*found, *passwords) if value]
+
+    @property
+    def sparse_model(self) -> str:
+        """``none``, ``splade-tiny`` or ``http``."""
+        return self.sparse.model or ("none" if self.embedding.model == "static" else "splade-tiny")
 
     @property
     def event_sink(self) -> str:

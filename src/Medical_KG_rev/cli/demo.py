@@ -26,7 +26,7 @@ HITS = 2
 def demo(output: Output) -> int:
     """Ingests the sample corpus (invented records in the sources' true formats), searches it and shows a piece of its graph."""
     with output.platform() as platform:
-        _fetch_model(output, platform)
+        _fetch_models(output, platform)
         samples = Path(str(resources.files("Medical_KG_rev") / "samples" / "corpus"))
         output.say(f"\nIngesting the sample corpus ({samples}) …")
         result = follow(platform.ingest("local", paths=[samples]), output)
@@ -41,10 +41,11 @@ def demo(output: Output) -> int:
     return code
 
 
-def _fetch_model(output: Output, platform: Platform) -> None:
-    name = platform.settings.embedding.model
-    if name != "http":
-        platform.parts.models.fetch([name], progress=lambda *event: output.say(describe(*event)))
+def _fetch_models(output: Output, platform: Platform) -> None:
+    chosen = (platform.settings.embedding.model, platform.settings.sparse_model)
+    local = [name for name in chosen if name not in ("http", "none")]
+    if local:
+        platform.parts.models.fetch(local, progress=lambda *event: output.say(describe(*event)))
 
 
 def _search(platform: Platform) -> None:

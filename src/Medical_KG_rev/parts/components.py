@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from Medical_KG_rev.orchestration.resilience.state import ResilienceState
     from Medical_KG_rev.orchestration.stages.registry import StageRegistry
     from Medical_KG_rev.orchestration.topology import ResiliencePolicyLoader
-    from Medical_KG_rev.text import EmbeddingBackend, EmbeddingSample, EndpointGpuProbe, HaystackChunker, HaystackEmbedder
+    from Medical_KG_rev.text import (
+        EmbeddingBackend,
+        EmbeddingSample,
+        EndpointGpuProbe,
+        ExpansionSample,
+        GpuSample,
+        HaystackChunker,
+        HaystackEmbedder,
+        HaystackSparseExpander,
+        SparseBackend,
+    )
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +45,7 @@ class HaystackComponents:
 
     chunker: HaystackChunker
     embedder: HaystackEmbedder
+    expander: HaystackSparseExpander | None
     index_writer: HaystackIndexWriter
 
 
@@ -94,14 +105,24 @@ class ComponentParts(StoreParts):
         return open_backend(self.settings.embedding, self.models, self.caller_for(self.settings.embedding.policy))
 
     @cached_property
+    def sparse_backend(self) -> SparseBackend | None:
+        """The model of learned sparse vectors; None where the settings name none."""
+        from Medical_KG_rev.text import open_sparse_backend
+
+        return open_sparse_backend(self.settings, self.models, self.caller_for(self.settings.sparse.policy))
+
+    @cached_property
     def components(self) -> HaystackComponents:
-        """Chunker, embedder and index writer."""
-        from Medical_KG_rev.text import HaystackChunker, HaystackEmbedder
+        """Chunker, embedder, sparse expander and index writer."""
+        from Medical_KG_rev.text import HaystackChunker, HaystackEmbedder, HaystackSparseExpander
 
         backend = self.backend
         chunker = HaystackChunker(self.settings.chunking, backend.count_tokens, backend.max_tokens, backend.fingerprint)
-        embedder = HaystackEmbedder(backend, gpu=self.gpu_probe, record=self._note_embedding)
-        return HaystackComponents(chunker, embedder, self.index_writer)
+        sparse, expander = self.sparse_backend, None
+        if sparse is not None:
+            expander = HaystackSparseExpander(sparse, gpu=self.sparse_gpu_probe, record=self._note_expansion)
+        embedder = HaystackEmbedder(backend, expander=expander, gpu=self.gpu_probe, record=self._note_embedding)
+        return HaystackComponents(chunker, embedder, expander, self.index_writer)
 
     @cached_property
     def index_writer(self) -> HaystackIndexWriter:
@@ -157,17 +178,32 @@ class ComponentParts(StoreParts):
         self.metrics.rate_limit_waited(stage, seconds)
 
     def _note_embedding(self, sample: EmbeddingSample) -> None:
-        gpu = sample.gpu
-        if gpu is not None:
-            self.metrics.gpu(gpu.memory_used_bytes, gpu.utilisation, probe="endpoint")
         logger.info(
             "embedded %d texts (%d tokens) with %s in %.3f s%s",
             sample.texts,
             sample.tokens,
             sample.model,
             sample.seconds,
-            f"; GPU memory used {gpu.memory_used_bytes}, utilisation {gpu.utilisation}" if gpu else "",
+            self._note_gpu(sample.gpu),
         )
+
+    def _note_expansion(self, sample: ExpansionSample) -> None:
+        logger.info(
+            "expanded %d texts (%d terms, %d texts cut) with %s in %.3f s%s",
+            sample.texts,
+            sample.terms,
+            sample.truncated,
+            sample.model,
+            sample.seconds,
+            self._note_gpu(sample.gpu),
+        )
+
+    def _note_gpu(self, gpu: GpuSample | None) -> str:
+        """Sets the gauges of an endpoint's GPU, and says what they say."""
+        if gpu is None:
+            return ""
+        self.metrics.gpu(gpu.memory_used_bytes, gpu.utilisation, probe="endpoint")
+        return f"; GPU memory used {gpu.memory_used_bytes}, utilisation {gpu.utilisation}"
 
     @cached_property
     def gpu_probe(self) -> EndpointGpuProbe | None:
@@ -177,6 +213,15 @@ class ComponentParts(StoreParts):
         if self.settings.embedding.model != "http":
             return None
         return EndpointGpuProbe(str(self.settings.embedding.base_url).rstrip("/").removesuffix("/v1") + "/metrics")
+
+    @cached_property
+    def sparse_gpu_probe(self) -> EndpointGpuProbe | None:
+        """The same of the endpoint of learned sparse vectors."""
+        from Medical_KG_rev.text import EndpointGpuProbe
+
+        if self.settings.sparse_model != "http":
+            return None
+        return EndpointGpuProbe(str(self.settings.sparse.base_url).rstrip("/") + "/metrics")
 
     def _ingest_stage(self) -> Any:
         from Medical_KG_rev.adapters import PluginIngestStage

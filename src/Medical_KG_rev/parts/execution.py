@@ -199,7 +199,8 @@ class PlatformParts(ComponentParts):
         opened = self.__dict__
         if "dagster" in opened:
             opened.pop("dagster").dispose()
-        for name in ("adapters", "backend", "gpu_probe", "resilience_state", "registration", "lineage", "event_sink", "ledger"):
+        models = ("backend", "gpu_probe", "sparse_backend", "sparse_gpu_probe")
+        for name in ("adapters", *models, "resilience_state", "registration", "lineage", "event_sink", "ledger"):
             part = opened.pop(name, None)
             if part is not None:
                 part.close()

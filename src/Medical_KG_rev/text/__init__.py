@@ -1,4 +1,4 @@
-"""From text to passages to vectors: model artefacts, the chunker, the embedder and the models behind it."""
+"""From text to passages to vectors: model artefacts, the chunker, the embedder, the sparse expander and their models."""
 
 from __future__ import annotations
 
@@ -9,35 +9,45 @@ if TYPE_CHECKING:
     from Medical_KG_rev.text.backends import EmbeddingBackend, open_backend
     from Medical_KG_rev.text.chunker import HaystackChunker
     from Medical_KG_rev.text.embedder import EmbeddingSample, HaystackEmbedder
+    from Medical_KG_rev.text.expander import ExpansionSample, HaystackSparseExpander
     from Medical_KG_rev.text.gpu import EndpointGpuProbe, GpuProbe, GpuSample, NvmlGpuProbe
     from Medical_KG_rev.text.models import ModelInfo, ModelStore
+    from Medical_KG_rev.text.sparse import SparseBackend, open_sparse_backend
 
 __all__ = [
     "EmbeddingBackend",
     "EmbeddingSample",
     "EndpointGpuProbe",
+    "ExpansionSample",
     "GpuProbe",
     "GpuSample",
     "HaystackChunker",
     "HaystackEmbedder",
+    "HaystackSparseExpander",
     "ModelInfo",
     "ModelStore",
     "NvmlGpuProbe",
+    "SparseBackend",
     "open_backend",
+    "open_sparse_backend",
 ]
 
 _HOMES = {
     "EmbeddingBackend": "backends",
     "EmbeddingSample": "embedder",
     "EndpointGpuProbe": "gpu",
+    "ExpansionSample": "expander",
     "GpuProbe": "gpu",
     "GpuSample": "gpu",
     "HaystackChunker": "chunker",
     "HaystackEmbedder": "embedder",
+    "HaystackSparseExpander": "expander",
     "ModelInfo": "models",
     "ModelStore": "models",
     "NvmlGpuProbe": "gpu",
+    "SparseBackend": "sparse",
     "open_backend": "backends",
+    "open_sparse_backend": "sparse",
 }
 
 

