@@ -11,16 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from Medical_KG_rev.errors import IndexMismatchError, StoreUnavailableError
 from Medical_KG_rev.index.disk import full
 from Medical_KG_rev.index.filters import EVERYTHING, NO_DAY, Filter
-from Medical_KG_rev.index.ports import Row, Scored
+from Medical_KG_rev.index.ports import MAX_QUERY_TERMS, Row, Scored
 
 if TYPE_CHECKING:
     import tantivy
 
 _WRITER_HEAP_BYTES = 64 * 1024 * 1024
-_MAX_QUERY_TERMS = 512
 _FULL = re.compile(rf"(?:os error|code:) (?:{errno.ENOSPC}|{errno.EDQUOT}|{errno.EFBIG})\b|writer was killed")
 """How tantivy tells that the disk is full: in words only, and where it hits the writer's thread, not even that."""
 
@@ -49,6 +51,9 @@ class TantivyStore:
 
     def reader(self, name: str) -> TantivyReader:
         return TantivyReader(self._root / name)
+
+    def vids(self, name: str) -> NDArray[np.int64]:
+        return self.reader(name).vids()
 
     def drop(self, name: str) -> None:
         shutil.rmtree(self._root / name, ignore_errors=True)
@@ -121,10 +126,16 @@ class TantivyReader:
         scored = [(int(vid), float(score)) for vid, (score, _) in zip(vids, hits, strict=True) if vid is not None]
         return sorted(scored, key=lambda hit: (-hit[1], hit[0]))
 
+    def vids(self) -> NDArray[np.int64]:
+        """The vids of all rows, ascending."""
+        hits = self._searcher.search(self._query.all_query(), max(self._searcher.num_docs, 1), count=False).hits
+        vids = self._searcher.fast_field_values("vid", [address for _, address in hits])
+        return np.sort(np.array(vids, dtype=np.int64))
+
     def _disjunction(self, tokens: Sequence[str]) -> tantivy.Query:
         """A token that the query repeats counts as often as it occurs."""
         clauses = []
-        for token, count in list(Counter(tokens).items())[:_MAX_QUERY_TERMS]:
+        for token, count in list(Counter(tokens).items())[:MAX_QUERY_TERMS]:
             term = self._query.term_query(self._schema, "tokens", token, index_option="freq")
             clauses.append((self._occur.Should, term if count == 1 else self._query.boost_query(term, float(count))))
         return self._query.boolean_query(clauses)

@@ -19,6 +19,9 @@ from Medical_KG_rev.models import SparseVector
 Scored = list[tuple[int, float]]
 """Vids with their scores, best first; equal scores by vid."""
 
+MAX_QUERY_TERMS = 512
+"""Different tokens of a query that a lexical store looks for; the first ones count."""
+
 
 class Row(NamedTuple):
     """A chunk as stores keep it: its tokens with a blank between each two, its facets, its day (``yyyymmdd``; 0: none)."""
@@ -43,7 +46,7 @@ class LexicalReader(Protocol):
 
 
 class LexicalWriter(Protocol):
-    """Changes to one lexicon. Nothing is durable before :meth:`commit`."""
+    """Changes to one lexicon. Nothing need be durable before :meth:`commit`; removals may be seen as late as rows added next."""
 
     def add(self, generation: int, rows: Iterable[Row]) -> None: ...
 
@@ -56,7 +59,7 @@ class LexicalWriter(Protocol):
     def commit(self) -> None: ...
 
     def close(self) -> None:
-        """Ends the writer, waiting for merges; what was not committed is dropped."""
+        """Ends the writer, waiting for merges. What was not committed is dropped, or stays until its generation is removed."""
         ...
 
 
@@ -68,6 +71,10 @@ class LexicalStore(Protocol):
         ...
 
     def reader(self, name: str) -> LexicalReader: ...
+
+    def vids(self, name: str) -> NDArray[np.int64]:
+        """The vids of all rows of a lexicon, committed by whichever generation, ascending."""
+        ...
 
     def drop(self, name: str) -> None:
         """Removes a lexicon; none by that name is no error."""
