@@ -14,7 +14,7 @@ from Medical_KG_rev.errors import (
     RetriesExhaustedError,
     StorageFullError,
 )
-from Medical_KG_rev.orchestration.ledger import JobStatus
+from Medical_KG_rev.orchestration.ledger import Batch, JobStatus
 from Medical_KG_rev.orchestration.pipeline import StagePlan, assemble
 
 pytestmark = pytest.mark.component
@@ -226,3 +226,27 @@ def test_failed_jobs_can_be_retried_from_where_they_stopped(world) -> None:
     job = world.ledger.job(failed["job_id"])
     assert (job.status, job.error_code, job.status == JobStatus.COMPLETED) == ("completed", None, True)
     assert [a.attempt for a in world.ledger.attempts(job.job_id) if a.stage == "embed"] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        ("ingest", "parse", "ir_validation", "chunk", "embed", "index", "extract", "kg"),
+        ("ingest", "parse", "ir_validation", "chunk", "extract", "embed", "kg", "index"),
+    ],
+)
+def test_payloads_of_a_page_are_read_at_once_and_outputs_are_not_read_back(
+    world, monkeypatch: pytest.MonkeyPatch, stages: tuple[str, ...]
+) -> None:
+    reads: list[str] = []
+    read = world.store.read
+    monkeypatch.setattr(world.store, "read", lambda key, *range_: reads.append(key) or read(key, *range_))
+
+    def run_batch(batch: Batch) -> None:
+        for stage in stages:
+            world.runner.run_stage(batch.batch_id, stage, "run-1")
+        world.runner.close(batch.batch_id)
+
+    world.session.run_batch = run_batch
+    assert world.ingest(TEN)["completed"] == 10
+    assert len(reads) == 1

@@ -11,6 +11,7 @@ import msgspec
 from Medical_KG_rev.errors import StoreUnavailableError
 from Medical_KG_rev.orchestration.ledger import ArtifactRow, Ledger
 from Medical_KG_rev.orchestration.products import Product
+from Medical_KG_rev.settings import MEBIBYTE
 from Medical_KG_rev.storage import ObjectStore
 
 
@@ -59,7 +60,26 @@ class ArtifactPart:
         return self._rows
 
 
-def read_artifact(store: ObjectStore, row: ArtifactRow, product: Product) -> Any:
+class ReadAhead:
+    """Reads ranges of objects. Artifacts that were written together are read together: one read serves many that follow."""
+
+    def __init__(self, store: ObjectStore, size_bytes: int = 4 * MEBIBYTE) -> None:
+        self._store = store
+        self._size_bytes = size_bytes
+        self._key = ""
+        self._start = 0
+        self._content = b""
+
+    def read(self, key: str, offset: int, length: int) -> bytes:
+        """The bytes, as :meth:`ObjectStore.read` gives them. Raises what that raises."""
+        begin = offset - self._start
+        if key != self._key or begin < 0 or begin + length > len(self._content):
+            self._content = self._store.read(key, offset, max(length, self._size_bytes))
+            self._key, self._start, begin = key, offset, 0
+        return self._content[begin : begin + length]
+
+
+def read_artifact(store: ObjectStore | ReadAhead, row: ArtifactRow, product: Product) -> Any:
     """The value. Raises StoreUnavailableError where its object is gone or damaged."""
     try:
         content = store.read(row.object_key, row.offset, row.length)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from Medical_KG_rev.orchestration.artifacts import read_artifact
+from Medical_KG_rev.orchestration.artifacts import ReadAhead, read_artifact
 from Medical_KG_rev.orchestration.ledger import ArtifactRow, Job, Lease
 from Medical_KG_rev.orchestration.pipeline import Pipeline, PipelineStage
 from Medical_KG_rev.storage import ObjectStore
@@ -47,8 +47,9 @@ class BatchState:
         self.documents = [DocumentState(job, job.doc_id) for job in jobs]
         self.tenant_id = jobs[0].tenant_id if jobs else ""
         self.submission_id = jobs[0].submission_id if jobs else ""
-        self._store = store
+        self._reader = ReadAhead(store)
         self._cached_bytes = 0
+        self._finished: set[str] = set()
 
     def alive(self) -> Iterator[DocumentState]:
         return (document for document in self.documents if document.alive)
@@ -82,13 +83,12 @@ class BatchState:
             return document.values[source]
         product = self.pipeline.stage(source).kind.makes
         assert product is not None  # noqa: S101 - only stages that make something are inputs
-        return read_artifact(self._store, document.outputs[source], product)
+        return read_artifact(self._reader, document.outputs[source], product)
 
     def forget(self, finished: str) -> None:
-        """Frees what no stage after this one takes."""
-        names = [stage.name for stage in self.pipeline.stages]
-        later = self.pipeline.stages[names.index(finished) + 1 :]
-        needed = {stage.input_from for stage in later}
+        """Frees what no stage takes that is still to come."""
+        self._finished.add(finished)
+        needed = {stage.input_from for stage in self.pipeline.stages if stage.name not in self._finished}
         for document in self.documents:
             for name in [name for name in document.values if name not in needed or not document.alive]:
                 del document.values[name]

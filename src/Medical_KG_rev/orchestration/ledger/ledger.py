@@ -32,7 +32,7 @@ from Medical_KG_rev.orchestration.ledger.records import (
     Submission,
 )
 from Medical_KG_rev.orchestration.ledger.recovery import Recovery
-from Medical_KG_rev.orchestration.ledger.rows import read_records
+from Medical_KG_rev.orchestration.ledger.rows import insert_records, read_records
 from Medical_KG_rev.orchestration.ledger.schema import artifacts, batches, jobs, stage_attempts, submissions
 from Medical_KG_rev.orchestration.ledger.stage_records import StageRecords, cancelled_event, store_artifacts
 from Medical_KG_rev.orchestration.ledger.states import SOURCES, JobStatus, phase
@@ -134,15 +134,14 @@ class Ledger:
         letters = [_letter_of(job) for job in new if job.status == JobStatus.FAILED]
 
         def work(connection: Connection) -> None:
-            if new:
-                connection.execute(insert(jobs), [_values(job) for job in new])
+            insert_records(connection, jobs, new)
             for job in adopted:
                 connection.execute(
                     update(jobs)
                     .where(jobs.c.job_id == job.job_id, jobs.c.status == JobStatus.QUEUED)
                     .values(submission_id=submission_id, position=job.position, batch_id=None, updated_at=self._clock())
                 )
-            store_artifacts(connection, payloads, self.database.is_postgres)
+            store_artifacts(connection, payloads)
             connection.execute(
                 update(submissions)
                 .where(submissions.c.submission_id == submission_id)
@@ -357,7 +356,7 @@ class Ledger:
         def work(connection: Connection) -> None:
             for row in removed:
                 connection.execute(delete(artifacts).where(artifacts.c.tenant_id == row.tenant_id, artifacts.c.key == row.key))
-            store_artifacts(connection, moved, self.database.is_postgres)
+            store_artifacts(connection, moved)
 
         self.database.write(work)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
@@ -86,6 +87,17 @@ class WorkQueue:
 
         return self._database.write(work)
 
+    def has_batch(self) -> bool:
+        """Whether :meth:`lease` would find a batch: a look that writes nothing, for those who look often."""
+
+        def work(connection: Connection) -> bool:
+            ready = select(batches.c.batch_id).where(
+                batches.c.status == "queued", batches.c.not_before <= self._database.now(connection)
+            )
+            return connection.execute(ready.limit(1)).scalar() is not None and LEASING not in closed_gates(connection)
+
+        return self._database.read(work)
+
     def extend(self, worker: str, seconds: float) -> list[str]:
         """The heartbeat: all that the worker holds is its own for so many seconds more. Returns the batches that it holds."""
 
@@ -102,6 +114,12 @@ class WorkQueue:
         condition = (jobs.c.batch_id == lease.batch_id) & jobs.c.status.in_([JobStatus.LEASED, JobStatus.RUNNING])
         query = select(jobs).where(condition).order_by(jobs.c.position, jobs.c.job_id)
         return self._database.read(lambda connection: read_records(connection, Job, query))
+
+    def job_ids_of(self, lease: Lease) -> list[str]:
+        """As :meth:`jobs_of`, the ids alone."""
+        held = jobs.c.status.in_([JobStatus.LEASED, JobStatus.RUNNING])
+        query = select(jobs.c.job_id).where(jobs.c.batch_id == lease.batch_id, held).order_by(jobs.c.position, jobs.c.job_id)
+        return self._database.read(lambda connection: list(connection.execute(query).scalars()))
 
     def lease_of(self, batch_id: str, worker: str) -> Lease:
         """The worker's lease of a batch that it holds. Raises LeaseLostError."""
@@ -248,13 +266,14 @@ def shrunk(size: int, losses: int) -> int:
     return max(1, size >> 3 * max(losses - 1, 0))
 
 
-def hold(connection: Connection, lease: Lease, now: float, *, running: bool = False) -> None:
+def hold(connection: Connection, lease: Lease, now: float, **changes: Any) -> None:
     """The fence: passes who still has the batch, and keeps it from being taken back before the transaction is over.
+
+    ``changes``: what else changes on the batch.
 
     Raises:
         LeaseLostError: another worker has it, or it was taken back; nothing was written.
     """
-    changes = {"status": "running"} if running else {}
     held = connection.execute(
         update(batches)
         .where(

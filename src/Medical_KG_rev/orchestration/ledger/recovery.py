@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from Medical_KG_rev.orchestration.events.factory import CloudEventFactory
 from Medical_KG_rev.orchestration.events.model import Event
@@ -13,7 +13,8 @@ from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.dead_letters import DeadLetters, dead_event, requeued
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.queue import HELD, hold, shrunk
-from Medical_KG_rev.orchestration.ledger.records import Batch, DeadLetter, Job, Lease
+from Medical_KG_rev.orchestration.ledger.records import Batch, DeadLetter, Job, Lease, StageAttempt
+from Medical_KG_rev.orchestration.ledger.rows import insert_records, update_rows
 from Medical_KG_rev.orchestration.ledger.schema import batches, jobs, stage_attempts
 from Medical_KG_rev.orchestration.ledger.states import JobStatus
 from Medical_KG_rev.orchestration.ledger.subjects import batch_subject, job_subject
@@ -154,21 +155,22 @@ class Recovery:
         open_ones = [job for job in left if job.current_attempt is not None]
         if open_ones:
             status = "worker_lost" if reason.lost or reason is STOPPED else "failed"
-            connection.execute(
-                insert(stage_attempts),
+            insert_records(
+                connection,
+                stage_attempts,
                 [
-                    {
-                        "job_id": job.job_id,
-                        "stage": job.current_stage,
-                        "attempt": job.current_attempt,
-                        "status": status,
-                        "started_at": job.updated_at,
-                        "finished_at": now,
-                        "worker": batch.worker,
-                        "run_id": batch.run_id,
-                        "error_code": reason.code,
-                        "error_message": reason.message,
-                    }
+                    StageAttempt(
+                        job_id=job.job_id,
+                        stage=job.current_stage or "",
+                        attempt=job.current_attempt or 0,
+                        status=status,
+                        started_at=job.updated_at,
+                        finished_at=now,
+                        worker=batch.worker,
+                        run_id=batch.run_id,
+                        error_code=reason.code,
+                        error_message=reason.message,
+                    )
                     for job in open_ones
                 ],
             )
@@ -216,10 +218,8 @@ class Recovery:
             )
             connection.execute(insert(batches), [msgspec.structs.asdict(smaller)])
             alone = {"losses": 1} if size == 1 else {}  # what it lost in company says little: alone it starts to count anew
-            connection.execute(
-                update(jobs).where(jobs.c.job_id == bindparam("id")).values(batch_id=smaller.batch_id, **alone),
-                [{"id": job.job_id} for job in part],
-            )
+            of_part = jobs.c.job_id.in_([job.job_id for job in part])
+            connection.execute(update(jobs).where(of_part).values(batch_id=smaller.batch_id, **alone))
 
     def _bury(self, connection: Connection, job: Job, reason: Reason, now: float) -> list[Event]:
         message = f"{_losses(job)} workers ended while they ran this document: {reason.message}"
@@ -248,10 +248,11 @@ class Recovery:
         return self._events.batch_lost(batch_subject(batch), worker=batch.worker, epoch=batch.lease_epoch, time=now)
 
     def _completed(self, connection: Connection, batch: Batch, now: float) -> Event:
-        rows = locked_jobs(connection, jobs.c.batch_id == batch.batch_id)
-        unchanged = sum(job.unchanged for job in rows)
-        completed = sum(job.status == JobStatus.COMPLETED for job in rows)
-        failed = sum(job.status in (JobStatus.FAILED, JobStatus.DEAD) for job in rows)
+        by_end = select(jobs.c.status, jobs.c.unchanged, func.count()).group_by(jobs.c.status, jobs.c.unchanged)
+        rows = connection.execute(by_end.where(jobs.c.batch_id == batch.batch_id)).all()
+        unchanged = sum(count for _, is_unchanged, count in rows if is_unchanged)
+        completed = sum(count for status, _, count in rows if status == JobStatus.COMPLETED)
+        failed = sum(count for status, _, count in rows if status in (JobStatus.FAILED, JobStatus.DEAD))
         return self._events.batch_completed(
             batch_subject(batch),
             epoch=batch.lease_epoch,
@@ -287,9 +288,5 @@ def _losses(job: Job) -> int:
 
 
 def _count_losses(connection: Connection, left: Sequence[Job]) -> None:
-    if left:
-        statement = update(jobs).where(jobs.c.job_id == bindparam("id"))
-        connection.execute(
-            statement.values(losses=bindparam("new_losses"), lost_stage=bindparam("new_stage")),
-            [{"id": job.job_id, "new_losses": _losses(job), "new_stage": job.current_stage or ""} for job in left],
-        )
+    counted = {job.job_id: {"losses": _losses(job), "lost_stage": job.current_stage or ""} for job in left}
+    update_rows(connection, jobs.c.job_id, counted)

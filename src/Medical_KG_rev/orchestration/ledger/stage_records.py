@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from Medical_KG_rev.orchestration.events.factory import CloudEventFactory
 from Medical_KG_rev.orchestration.events.model import Event
 from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.dead_letters import DeadLetters
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
-from Medical_KG_rev.orchestration.ledger.queue import hold
+from Medical_KG_rev.orchestration.ledger.queue import HELD, hold
 from Medical_KG_rev.orchestration.ledger.records import ArtifactRow, DeadLetter, Job, Lease, StageAttempt, StageStart
-from Medical_KG_rev.orchestration.ledger.schema import artifacts, batches, jobs, stage_attempts
+from Medical_KG_rev.orchestration.ledger.rows import insert_records, put_records, update_rows
+from Medical_KG_rev.orchestration.ledger.schema import artifacts, jobs, stage_attempts
 from Medical_KG_rev.orchestration.ledger.states import JobStatus
 from Medical_KG_rev.orchestration.ledger.subjects import job_subject
-from Medical_KG_rev.orchestration.ledger.transitions import locked_jobs, move
+from Medical_KG_rev.orchestration.ledger.transitions import locked_jobs, move, move_and_tell
 
 
 class StageRecords:
@@ -43,15 +41,16 @@ class StageRecords:
 
         def work(connection: Connection) -> StageStart:
             now = self._database.clock()
-            hold(connection, lease, now, running=True)
+            hold(connection, lease, now, status="running", run_id=run_id)
             of_batch = jobs.c.batch_id == lease.batch_id
-            connection.execute(update(batches).where(batches.c.batch_id == lease.batch_id).values(run_id=run_id))
             cancelled = self._cancel(connection, of_batch, now)
-            alive = locked_jobs(connection, of_batch, jobs.c.status.in_([JobStatus.LEASED, JobStatus.RUNNING]))
             made = _attempts_made(connection, of_batch, stage)
+            alive = move_and_tell(
+                connection, JobStatus.RUNNING, now, of_batch, jobs.c.status.in_(HELD), current_stage=stage, current_attempt=1
+            )
             attempts = {job.job_id: made.get(job.job_id, 0) + 1 for job in alive}
-            move(connection, JobStatus.RUNNING, now, of_batch, current_stage=stage, current_attempt=1)
-            _set_attempts(connection, {job_id: attempt for job_id, attempt in attempts.items() if attempt > 1})
+            again = {job_id: {"current_attempt": attempt} for job_id, attempt in attempts.items() if attempt > 1}
+            update_rows(connection, jobs.c.job_id, again)
             self._outbox.append(
                 connection,
                 [self._events.stage_started(job_subject(job), stage, attempt=attempts[job.job_id], time=now) for job in alive],
@@ -83,16 +82,14 @@ class StageRecords:
         def work(connection: Connection) -> None:
             now = self._database.clock()
             hold(connection, lease, now)
-            store_artifacts(connection, outputs, self._database.is_postgres)
-            if attempts:
-                connection.execute(insert(stage_attempts), [msgspec.structs.asdict(attempt) for attempt in attempts])
+            store_artifacts(connection, outputs)
+            insert_records(connection, stage_attempts, attempts)
             changed: dict[str, dict[str, Any]] = {job_id: dict(values) for job_id, values in (changes or {}).items()}
+            for job_id in changed if last else (attempt.job_id for attempt in attempts):
+                changed.setdefault(job_id, {})["current_attempt"] = None
+            _change_jobs(connection, changed, now)
             if last:
                 _close_stage(connection, lease.batch_id, stage)
-            else:
-                for attempt in attempts:
-                    changed.setdefault(attempt.job_id, {})["current_attempt"] = None
-            _change_jobs(connection, changed, now)
             self._letters.put(connection, letters)
             self._outbox.append(connection, events)
 
@@ -111,50 +108,37 @@ def cancelled_event(events: CloudEventFactory, job: Job, now: float) -> Event:
     return events.job_cancelled(job_subject(job), stage=job.current_stage, occurrence=job.round, time=now)
 
 
-def store_artifacts(connection: Connection, rows: Sequence[ArtifactRow], postgres: bool) -> None:
+def store_artifacts(connection: Connection, rows: Sequence[ArtifactRow]) -> None:
     """Records where outputs lie; a later one of the same key replaces the earlier."""
-    if rows:
-        statement = (postgres_insert if postgres else sqlite_insert)(artifacts)
-        replaced = {column.name: statement.excluded[column.name] for column in artifacts.c if not column.primary_key}
-        distinct = {(row.tenant_id, row.key): msgspec.structs.asdict(row) for row in rows}
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["tenant_id", "key"], set_=replaced), list(distinct.values())
-        )
+    put_records(connection, artifacts, list({(row.tenant_id, row.key): row for row in rows}.values()))
 
 
 def _attempts_made(connection: Connection, of_batch: ColumnElement[bool], stage: str) -> dict[str, int]:
-    """Job → the attempts of this stage made so far."""
+    """Job → the attempts of this stage made so far, of those that may have made any."""
+    again = (jobs.c.round > 1) | (jobs.c.current_stage == stage)
     query = (
         select(stage_attempts.c.job_id, func.max(stage_attempts.c.attempt))
         .join(jobs, jobs.c.job_id == stage_attempts.c.job_id)
-        .where(of_batch, stage_attempts.c.stage == stage)
+        .where(of_batch, again, stage_attempts.c.stage == stage)
         .group_by(stage_attempts.c.job_id)
     )
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _set_attempts(connection: Connection, attempts: Mapping[str, int]) -> None:
-    if attempts:
-        statement = update(jobs).where(jobs.c.job_id == bindparam("id")).values(current_attempt=bindparam("number"))
-        connection.execute(statement, [{"id": job_id, "number": number} for job_id, number in attempts.items()])
-
-
 def _close_stage(connection: Connection, batch_id: str, stage: str) -> None:
     """No attempt of the batch is open any more, and no loss in this stage counts any longer."""
     of_batch = jobs.c.batch_id == batch_id
-    connection.execute(update(jobs).where(of_batch, jobs.c.current_stage == stage).values(current_attempt=None))
+    still_open = (jobs.c.current_stage == stage) & jobs.c.current_attempt.is_not(None)
+    connection.execute(update(jobs).where(of_batch, still_open).values(current_attempt=None))
     passed = update(jobs).where(of_batch, jobs.c.status == JobStatus.RUNNING, jobs.c.lost_stage == stage)
     connection.execute(passed.values(losses=0, lost_stage=None))
 
 
 def _change_jobs(connection: Connection, changes: Mapping[str, Mapping[str, Any]], now: float) -> None:
     """One statement per set of changed columns, executed for many jobs."""
-    by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    by_columns: dict[tuple[str, ...], dict[str, Mapping[str, Any]]] = {}
     for job_id, values in changes.items():
-        by_columns.setdefault(tuple(sorted(values)), []).append({"id": job_id, **{f"new_{k}": v for k, v in values.items()}})
+        by_columns.setdefault(tuple(sorted(values)), {})[job_id] = values
     for columns, rows in by_columns.items():
-        statement = update(jobs).where(jobs.c.job_id == bindparam("id"))
-        if "status" in columns:
-            statement = statement.where(jobs.c.status == JobStatus.RUNNING)
-        new_values = {name: bindparam(f"new_{name}", type_=jobs.c[name].type) for name in columns}
-        connection.execute(statement.values(updated_at=now, **new_values), rows)
+        running = [jobs.c.status == JobStatus.RUNNING] if "status" in columns else []
+        update_rows(connection, jobs.c.job_id, rows, *running, updated_at=now)

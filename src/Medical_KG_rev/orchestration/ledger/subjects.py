@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Row
 
 from Medical_KG_rev.orchestration.events.model import EventSubject
 from Medical_KG_rev.orchestration.ledger.records import Batch, Job
+from Medical_KG_rev.orchestration.ledger.schema import jobs
 
 PRIORITIES = ("low", "normal", "high")
 
 
-def job_subject(job: Job, batch_id: str | None = None, doc_id: str | None = None) -> EventSubject:
+SUBJECT_COLUMNS = (
+    *(jobs.c.job_id, jobs.c.tenant_id, jobs.c.doc_id),
+    *(jobs.c.source_id, jobs.c.submission_id, jobs.c.batch_id),
+)
+"""What an event's subject is made of."""
+
+
+def job_subject(job: Job | Row[Any], batch_id: str | None = None, doc_id: str | None = None) -> EventSubject:
     """The job, named by its document where that is known, by the source's id before."""
     batch = batch_id or job.batch_id
     return EventSubject(

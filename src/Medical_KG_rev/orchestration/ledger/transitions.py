@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, and_, func, select, update
 
 from Medical_KG_rev.orchestration.ledger.records import Job
 from Medical_KG_rev.orchestration.ledger.rows import read_records
 from Medical_KG_rev.orchestration.ledger.schema import batches, jobs
 from Medical_KG_rev.orchestration.ledger.states import SOURCES, JobStatus, phase
+from Medical_KG_rev.orchestration.ledger.subjects import SUBJECT_COLUMNS
 
 
 def move(connection: Connection, target: JobStatus, now: float, *conditions: ColumnElement[bool], **changes: Any) -> int:
     """Moves the jobs that meet the conditions and may go to ``target``; how many did."""
+    return connection.execute(_moving(target, now, conditions, changes)).rowcount
+
+
+def move_and_tell(
+    connection: Connection, target: JobStatus, now: float, *conditions: ColumnElement[bool], **changes: Any
+) -> list[Row[Any]]:
+    """As :func:`move`; what :func:`~.subjects.job_subject` needs of each job that did, in the order of the listing."""
+    moving = _moving(target, now, conditions, changes).returning(jobs.c.position, *SUBJECT_COLUMNS)
+    return sorted(connection.execute(moving).all(), key=lambda row: (row.position, row.job_id))
+
+
+def _moving(target: JobStatus, now: float, conditions: Iterable[ColumnElement[bool]], changes: Mapping[str, Any]) -> Update:
     statement = update(jobs).where(jobs.c.status.in_(sorted(SOURCES[target])), *conditions)
-    return connection.execute(statement.values(status=target, updated_at=now, **changes)).rowcount
+    return statement.values(status=target, updated_at=now, **changes)
 
 
 def in_state(status: JobStatus) -> ColumnElement[bool]:
