@@ -36,6 +36,8 @@ OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """A batch holds some hundred thousand objects without cycles for as long as it runs; at Python's 700, looking through them for
 garbage takes some eight percent of the time."""
 FAULT_PAUSE_SECONDS = 5.0
+LOOK_SECONDS = 0.1
+"""How often an idle worker looks whether a batch is queued, which costs it a reading of an index."""
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -121,6 +123,11 @@ def _work(
             if faulted:  # a batch that could not be given back while the ledger was away is given back now
                 parts.ledger.recovery.release_worker(parts.registration.token, STOPPED)
             worked, faulted = session.work(), False
+            batches += worked
+            if not worked:
+                if once and _is_idle(parts.ledger):
+                    break
+                _await_batch(parts, stop)
         except WorkerStoppedError:
             break
         except MedicalKGError as error:
@@ -129,13 +136,16 @@ def _work(
             tell({"event": "fault", "code": error.code, "message": str(error)})
             faulted = True
             stop.wait(FAULT_PAUSE_SECONDS)
-            continue
-        batches += worked
-        if not worked:
-            if once and _is_idle(parts.ledger):
-                break
-            stop.wait(parts.settings.queue.poll_seconds)
     return {"batches": batches}
+
+
+def _await_batch(parts: PlatformParts, stop: threading.Event) -> None:
+    """Waits for as long as a worker pauses between two looks for all that may be done, or until a batch is queued."""
+    pause = parts.settings.queue.poll_seconds
+    until = time.monotonic() + pause
+    while not stop.wait(min(LOOK_SECONDS, pause)) and time.monotonic() < until:
+        if parts.ledger.queue.has_batch():
+            return
 
 
 def _is_idle(ledger: Ledger) -> bool:
