@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from Medical_KG_rev.graph import EntityLookup, GraphStats, LadybugGraphStore, QueryRows
     from Medical_KG_rev.index import Retriever, SearchResult
     from Medical_KG_rev.index.filters import Filter
+    from Medical_KG_rev.index.requests import RetrievalResult, RetrieveRequest
     from Medical_KG_rev.orchestration.ledger.records import DeadLetter
     from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig
     from Medical_KG_rev.planning import Plan
@@ -315,11 +316,13 @@ class Platform:
         collapse: bool = False,
         highlight: bool = False,
         explain: bool = False,
+        rerank: int | None = None,
     ) -> SearchResult:
         """The best passages for a query, by all legs that the index has unless some are named.
 
         ``filters`` holds values by field, of which one of each field must fit; ``since`` and ``until`` bound the dates of
-        documents. ``offset`` leaves the first hits out; ``collapse`` gives one hit a document. See :meth:`Retriever.search`.
+        documents. ``offset`` leaves the first hits out; ``collapse`` gives one hit a document; ``rerank`` says how many
+        of the first hits a reranker orders anew (0: none; None: as configured). See :meth:`Retriever.search`.
 
         Raises:
             UsageError: an unknown leg, field, value or date, or a page that cannot be had.
@@ -336,7 +339,19 @@ class Platform:
             collapse=collapse,
             highlight=highlight,
             explain=explain,
+            rerank=rerank,
         )
+
+    def retrieve(self, request: RetrieveRequest) -> RetrievalResult:
+        """Documents for a service's request, which must be of this tenant.
+
+        Raises:
+            UsageError: it is another tenant's.
+            PartUnavailableError: the index cannot be read, or no leg could answer.
+        """
+        if request.tenant_id != self.tenant:
+            raise UsageError(f"The request is for tenant {request.tenant_id!r}, this platform for {self.tenant!r}.")
+        return self._searcher.retrieve(request)
 
     def search_documents(
         self,

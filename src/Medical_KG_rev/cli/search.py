@@ -56,6 +56,11 @@ def _by_comma(_ctx: click.Context, _param: click.Parameter, legs: str | None) ->
 @click.option("--collapse", is_flag=True, help="One hit a document: its best passage.")
 @click.option("--highlights", is_flag=True, help="With --json: where each text has words of the query.")
 @click.option("--explain", is_flag=True, help="Say how each hit came to its place.")
+@click.option(
+    "--rerank",
+    type=click.IntRange(0, 1000),
+    help="So many of the first hits are ordered anew by the reranker, if one is configured (default: MK_RERANK__CANDIDATES).",
+)
 @click.option("--batch", type=click.Path(exists=True, dir_okay=False, path_type=Path), help='JSON Lines of {"_id", "text"}.')
 @click.option("--run-file", type=click.Path(dir_okay=False, path_type=Path), help="Where the batch's TREC run goes.")
 @shared_options
@@ -72,6 +77,7 @@ def search(
     collapse: bool,
     highlights: bool,
     explain: bool,
+    rerank: int | None,
     batch: Path | None,
     run_file: Path | None,
 ) -> None:
@@ -82,7 +88,7 @@ def search(
     """
     if (query is None) == (batch is None):
         raise click.UsageError("Give a QUERY, or --batch FILE with --run-file OUT.")
-    narrowed: dict[str, Any] = {"legs": legs, "filters": filters, "since": since, "until": until}
+    narrowed: dict[str, Any] = {"legs": legs, "filters": filters, "since": since, "until": until, "rerank": rerank}
     with output.platform() as platform:
         if batch is not None:
             if run_file is None:
@@ -118,7 +124,7 @@ def _run_batch(output: Output, platform: Platform, batch: Path, run_file: Path, 
     partial = 0
     with opened as file:
         for query_id, text in queries:
-            found = platform.search_documents(text, k=count, **narrowed)
+            found = platform.search(text, k=count, collapse=True, **narrowed)
             write_run(file, query_id, [(hit.doc_id, hit.score) for hit in found.hits])
             legs |= dict.fromkeys(found.legs)
             partial += found.partial
@@ -173,6 +179,8 @@ def _say_how_it_went(output: Output, result: dict[str, Any]) -> None:
     for name, leg in result["legs"].items():
         if "error" in leg:
             output.say(f"Without the leg {name}: {leg['error']['message']}")
+    if "error" in result.get("reranker", {}):
+        output.say(f"Not ordered anew: {result['reranker']['error']['message']}")
     if not result["hits"]:
         output.say("No passage fits. `medkg jobs list` shows what was ingested.")
     else:

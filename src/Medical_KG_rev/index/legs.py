@@ -22,6 +22,7 @@ from Medical_KG_rev.errors import (
     StoreUnavailableError,
 )
 from Medical_KG_rev.index.ports import Scored
+from Medical_KG_rev.index.results import LegReport
 
 LEGS = ("bm25", "sparse", "dense")
 """The legs there are, in the order in which ties are decided."""
@@ -43,6 +44,11 @@ class LegOutcome:
     scored: Scored
     took_ms: float = 0.0
     error: MedicalKGError | None = None
+
+    def report(self) -> LegReport:
+        """What an answer says of it."""
+        error = {"code": self.error.code, "message": str(self.error)} if self.error is not None else None
+        return LegReport(self.took_ms, len(self.scored), error)
 
 
 class Threads:

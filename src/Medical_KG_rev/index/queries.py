@@ -28,6 +28,7 @@ class Query:
     collapse: bool
     highlight: bool
     explain: bool
+    rerank: int
 
     @classmethod
     def checked(
@@ -42,6 +43,7 @@ class Query:
         collapse: bool,
         highlight: bool,
         explain: bool,
+        rerank: int,
     ) -> Query:
         """A query that makes sense. Its text is cut at :data:`MAX_CHARACTERS`, and can be written in UTF-8.
 
@@ -50,7 +52,7 @@ class Query:
         """
         readable = text[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
         _check_page(k, offset)
-        return cls(tenant_id, readable, k, _checked(legs), wanted, offset, generation, collapse, highlight, explain)
+        return cls(tenant_id, readable, k, _checked(legs), wanted, offset, generation, collapse, highlight, explain, rerank)
 
     @property
     def depth(self) -> int:

@@ -20,11 +20,15 @@ _DEEPER = 4
 
 
 class Placed(NamedTuple):
-    """A passage in its place. ``score`` never exceeds that of the place before; ``depth`` is that of its layer."""
+    """A passage in its place. ``score`` never exceeds that of the place before; ``depth`` is that of its layer.
+
+    ``from_rank`` is the place it had before a reranker gave it its ``score``; 0 where none did.
+    """
 
     vid: int
     score: float
     depth: int
+    from_rank: int = 0
 
 
 def layers(first: int, wanted: int) -> list[int]:
@@ -72,4 +76,5 @@ class Explainer:
         legs = {leg: {"score": self._found[leg][rank - 1][1], "contribution": added[leg][rank - 1]} for leg, rank in own.items()}
         settings = {"rrf_k": self._fusion.rrf_k} if self._fusion.method != "minmax" else {}
         weights = {leg: self._fusion.weights.get(leg, 1.0) for leg in own} if self._fusion.method != "rrf" else {}
-        return {"method": self._fusion.method, **settings, **({"weights": weights} if weights else {}), "legs": legs}
+        reranked = {"rerank": {"score": place.score, "from_rank": place.from_rank}} if place.from_rank else {}
+        return {"method": self._fusion.method, **settings, **({"weights": weights} if weights else {}), "legs": legs, **reranked}

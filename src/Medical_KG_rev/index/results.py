@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from Medical_KG_rev.models.text import BoundingBox
+from Medical_KG_rev.models import BoundingBox, Chunk
 
 
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +33,35 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     highlights: tuple[tuple[int, int], ...] | None = None
     explanation: Mapping[str, Any] | None = None
 
+    @classmethod
+    def of(
+        cls,
+        chunk: Chunk,
+        rank: int,
+        score: float,
+        ranks: Mapping[str, int],
+        highlights: tuple[tuple[int, int], ...] | None = None,
+        explanation: Mapping[str, Any] | None = None,
+    ) -> Hit:
+        """A chunk in its place."""
+        return cls(
+            rank=rank,
+            score=score,
+            doc_id=chunk.doc_id,
+            chunk_id=chunk.chunk_id,
+            title=chunk.title,
+            text=chunk.text,
+            source=chunk.source,
+            section=chunk.section,
+            page=chunk.page,
+            bbox=chunk.bbox,
+            start=chunk.start,
+            end=chunk.end,
+            ranks=ranks,
+            highlights=highlights,
+            explanation=explanation,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         fields: dict[str, Any] = msgspec.to_builtins(self)
         return {name: value for name, value in fields.items() if value is not None or name in _ALWAYS}
@@ -41,6 +70,18 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 class LegReport(msgspec.Struct, frozen=True, omit_defaults=True):
     """How long one leg took and how many passages it gave to fusion; ``error`` has ``code`` and ``message`` where it failed."""
 
+    took_ms: float
+    hits: int
+    error: Mapping[str, str] | None = None
+
+
+class RerankReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the reranker did: its model, how long it took, and how many of the first hits it was given to order anew.
+
+    With an ``error`` (``code``, ``message``) the order is that of fusion.
+    """
+
+    model: str
     took_ms: float
     hits: int
     error: Mapping[str, str] | None = None
@@ -62,10 +103,11 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
     found: int = 0
     timings: Mapping[str, float] = {}
     """Milliseconds by step, beside those of the legs: ``legs``, ``fusion``, ``hits``."""
+    reranker: RerankReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of ``medkg search``."""
-        return {
+        fields: dict[str, Any] = {
             "query": self.query,
             "took_ms": self.took_ms,
             "legs": {name: msgspec.to_builtins(leg) for name, leg in self.legs.items()},
@@ -73,6 +115,7 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
             "partial": self.partial,
             "generation": self.generation,
         }
+        return fields | ({"reranker": msgspec.to_builtins(self.reranker)} if self.reranker is not None else {})
 
 
 _ALWAYS = frozenset(Hit.__struct_fields__) - {"highlights", "explanation"}

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from Medical_KG_rev.errors import UsageError
 from Medical_KG_rev.index.analysis import Analyser
@@ -21,10 +20,13 @@ from Medical_KG_rev.index.legs import LegOutcome, LegRun, Threads, Wait
 from Medical_KG_rev.index.ports import Scored
 from Medical_KG_rev.index.queries import Query
 from Medical_KG_rev.index.ranking import DEEPEST, Explainer, Placed, in_layers, layers, ranks
-from Medical_KG_rev.index.results import Hit, LegReport, SearchResult
+from Medical_KG_rev.index.requests import PROFILES, RetrievalResult, RetrieveRequest, retrieval_result
+from Medical_KG_rev.index.rerank import Reranker, Reranking
+from Medical_KG_rev.index.results import Hit, RerankReport, SearchResult
 from Medical_KG_rev.index.snapshot import Snapshot, TenantReader
 from Medical_KG_rev.index.tenant import tenant_folder
-from Medical_KG_rev.models import Chunk
+
+VERSION = "hybrid/1"
 
 
 @dataclass(slots=True)
@@ -35,7 +37,8 @@ class _Answer:
     generation: int = 0
     found: int = 0
     hits: tuple[Hit, ...] = ()
-    timings: dict[str, float] | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+    reranker: RerankReport | None = None
 
 
 class Retriever:
@@ -51,6 +54,8 @@ class Retriever:
         model_fingerprint: of the model behind ``encode_query``; an index made with another one is refused.
         sparse_fingerprint: the same of ``expand_query``.
         clock: monotonic, in seconds.
+        reranker: orders the first hits anew; None: none does.
+        candidates: so many of the first hits are given to it.
         wait_for: waits for the legs.
     """
 
@@ -65,6 +70,8 @@ class Retriever:
         leg_timeout_seconds: float = 5.0,
         model_fingerprint: Fingerprint = None,
         sparse_fingerprint: Fingerprint = None,
+        reranker: Reranker | None = None,
+        candidates: int = 50,
         clock: Callable[[], float] = time.perf_counter,
         wait_for: Wait = wait,
     ) -> None:
@@ -75,6 +82,7 @@ class Retriever:
         self._depth = depth
         self._fusion = fusion or Fusion()
         self._timeout = leg_timeout_seconds
+        self._reranking = Reranking(reranker, candidates, clock)
         self._clock = clock
         self._wait_for = wait_for
         self._analyser = Analyser()
@@ -100,6 +108,7 @@ class Retriever:
         collapse: bool = False,
         highlight: bool = False,
         explain: bool = False,
+        rerank: int | None = None,
     ) -> SearchResult:
         """The best ``k`` passages of the tenant after the first ``offset``.
 
@@ -117,28 +126,42 @@ class Retriever:
             collapse: one hit a document, its best passage.
             highlight: give the ranges of matched words.
             explain: say how each hit came to its place.
+            rerank: so many of the first hits are ordered anew; 0: none, None: as many as the retriever was made for.
 
         Raises:
-            UsageError: an unknown leg, no leg, a leg that cannot be searched, ``k`` or ``offset`` out of range, or an index that
-                has changed since ``generation``.
+            UsageError: an unknown leg, no leg, a leg that cannot be searched, ``k`` or ``offset`` out of range, an index that
+                has changed since ``generation``, or ``rerank`` without a reranker.
             IndexMismatchError: the index was made with another model or analyser, or is damaged.
             PartUnavailableError: the index cannot be read, or no leg could answer.
         """
         started = self._clock()
-        asked = Query.checked(tenant_id, query, k, legs, wanted, offset, generation, collapse, highlight, explain)
+        asked = Query.checked(
+            tenant_id,
+            query,
+            k,
+            legs,
+            wanted,
+            offset,
+            generation,
+            collapse,
+            highlight,
+            explain,
+            self._reranking.candidates(rerank),
+        )
         tokens = self._analyser.tokens(asked.text)
         with ExitStack() as stack:
             answer = self._answer(asked, tokens, stack)
-        reports = {leg: _report(outcome) for leg, outcome in answer.legs.items()}
+        reports = {leg: outcome.report() for leg, outcome in answer.legs.items()}
         return SearchResult(
             query=asked.text,
             took_ms=self._milliseconds_since(started),
             legs=reports,
             hits=answer.hits,
-            partial=any(report.error is not None for report in reports.values()),
+            partial=any(report is not None and report.error is not None for report in (*reports.values(), answer.reranker)),
             generation=answer.generation,
             found=answer.found,
-            timings=answer.timings or {},
+            timings=answer.timings,
+            reranker=answer.reranker,
         )
 
     def search_many(
@@ -159,6 +182,31 @@ class Retriever:
     ) -> SearchResult:
         """The best ``k`` documents, each by its best passage; the legs go deeper until there are ``k`` or no more."""
         return self.search(tenant_id, query, k=k, legs=legs, wanted=wanted, collapse=True, explain=explain)
+
+    def retrieve(self, request: RetrieveRequest) -> RetrievalResult:
+        """Documents for a service's request.
+
+        Raises:
+            IndexMismatchError, PartUnavailableError: as :meth:`search`.
+        """
+        found = self.search(
+            request.tenant_id,
+            request.query,
+            k=request.top_k,
+            legs=PROFILES[request.profile],
+            wanted=request.wanted(),
+            offset=request.skip,
+            collapse=True,
+            explain=request.explain,
+            rerank=request.rerank_top_k if request.rerank and self._reranking.name else 0,
+        )
+        return retrieval_result(request, found, self.version)
+
+    @property
+    def version(self) -> str:
+        """Of how hits are found and ordered, models of the index apart."""
+        parts = [VERSION, self._analyser.fingerprint, f"depth={self._depth}", self._fusion.fingerprint, self._reranking.name]
+        return ";".join(filter(None, parts))
 
     def _answer(self, asked: Query, tokens: Sequence[str], stack: ExitStack) -> _Answer:
         snapshot = stack.enter_context(self._reader(asked.tenant_id).snapshot())
@@ -186,26 +234,28 @@ class Retriever:
     def _fill(self, answer: _Answer, asked: Query, tokens: Sequence[str], snapshot: Snapshot, run: LegRun) -> None:
         begun = self._clock()
         placed = self._placed(asked, snapshot, run)
-        ranked = self._clock()
+        fused = self._clock()
+        placed, answer.reranker = self._reranking(asked.text, placed, asked.rerank, lambda vids: _texts(vids, snapshot))
         page = placed[asked.offset : asked.depth]
         answer.legs, answer.found = run.outcomes, len(placed)
         answer.hits = tuple(self._hits(asked, tokens, page, snapshot, {leg: o.scored for leg, o in run.outcomes.items()}))
         legs_ms = max(outcome.took_ms for outcome in run.outcomes.values())
         answer.timings = {
             "legs": legs_ms,
-            "fusion": round(max(0.0, (ranked - begun) * 1000 - legs_ms), 3),
-            "hits": self._milliseconds_since(ranked),
+            "fusion": round(max(0.0, (fused - begun) * 1000 - legs_ms), 3),
+            "hits": round(self._milliseconds_since(fused) - (answer.reranker.took_ms if answer.reranker else 0.0), 3),
         }
 
     def _placed(self, asked: Query, snapshot: Snapshot, run: LegRun) -> list[Placed]:
         """All that was found, in order, at least to the end of the page where there is so much."""
-        depths = layers(self._depth, asked.depth)
+        needed = max(asked.depth, asked.rerank)
+        depths = layers(self._depth, needed)
         while True:
             found = {leg: outcome.scored for leg, outcome in run(depths[-1]).items()}
             placed = in_layers(found, self._fusion, depths)
             if asked.collapse:
                 placed = _best_of_documents(placed, snapshot)
-            if len(placed) >= asked.depth or run.is_exhausted(depths[-1]) or depths[-1] >= DEEPEST:
+            if len(placed) >= needed or run.is_exhausted(depths[-1]) or depths[-1] >= DEEPEST:
                 return placed
             depths = layers(self._depth, depths[-1] + 1)
 
@@ -218,7 +268,7 @@ class Retriever:
         for rank, place in enumerate(page, start=asked.offset + 1):
             chunk, own = chunks[place.vid], places[place.depth][place.vid]
             marked = highlights(chunk.text, tokens, self._analyser) if asked.highlight else None
-            yield _hit(chunk, rank, place.score, own, marked, explain(place, own) if explain else None)
+            yield Hit.of(chunk, rank, place.score, own, marked, explain(place, own) if explain else None)
 
     def _check_index(self, snapshot: Snapshot, tenant_id: str) -> None:
         for key, value in (("tenant", tenant_id), ("analyser", self._analyser.fingerprint)):
@@ -243,33 +293,6 @@ def _best_of_documents(placed: Sequence[Placed], snapshot: Snapshot) -> list[Pla
     return list(best.values())
 
 
-def _report(outcome: LegOutcome) -> LegReport:
-    error = {"code": outcome.error.code, "message": str(outcome.error)} if outcome.error is not None else None
-    return LegReport(outcome.took_ms, len(outcome.scored), error)
-
-
-def _hit(
-    chunk: Chunk,
-    rank: int,
-    score: float,
-    own: dict[str, int],
-    marked: tuple[tuple[int, int], ...] | None,
-    explanation: dict[str, Any] | None,
-) -> Hit:
-    return Hit(
-        rank=rank,
-        score=score,
-        doc_id=chunk.doc_id,
-        chunk_id=chunk.chunk_id,
-        title=chunk.title,
-        text=chunk.text,
-        source=chunk.source,
-        section=chunk.section,
-        page=chunk.page,
-        bbox=chunk.bbox,
-        start=chunk.start,
-        end=chunk.end,
-        ranks=own,
-        highlights=marked,
-        explanation=explanation,
-    )
+def _texts(vids: Sequence[int], snapshot: Snapshot) -> list[str]:
+    chunks = snapshot.chunks(vids)
+    return [chunks[vid].text for vid in vids]

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from Medical_KG_rev.models import Caller
+from Medical_KG_rev.errors import UsageError
+from Medical_KG_rev.models import Caller, SparseVector
 from Medical_KG_rev.parts.stores import LedgerArchive, StoreParts
 from Medical_KG_rev.settings import Settings
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from Medical_KG_rev.adapters import AdapterManager
     from Medical_KG_rev.index import HaystackIndexWriter, Retriever
     from Medical_KG_rev.index.fusion import Fusion
+    from Medical_KG_rev.index.rerank_endpoint import HttpReranker
     from Medical_KG_rev.orchestration.resilience.remote import RemoteCallers
     from Medical_KG_rev.orchestration.resilience.state import ResilienceState
     from Medical_KG_rev.orchestration.stages.registry import StageRegistry
@@ -139,14 +141,36 @@ class ComponentParts(StoreParts):
         return Retriever(
             self.data_dir / "index",
             self._encode_query,
+            expand_query=self._expand_query if self.settings.sparse_model != "none" else None,
             depth=search.depth,
             fusion=self._fusion,
             leg_timeout_seconds=search.leg_timeout_seconds,
             model_fingerprint=lambda: self.backend.fingerprint,
+            sparse_fingerprint=lambda: self._sparse_model.fingerprint,
+            reranker=self.reranker,
+            candidates=self.settings.rerank.candidates,
         )
+
+    @cached_property
+    def reranker(self) -> HttpReranker | None:
+        """The reranker; None where the settings name none."""
+        if self.settings.rerank.server == "none":
+            return None
+        from Medical_KG_rev.index.rerank_endpoint import HttpReranker
+
+        return HttpReranker(self.settings.rerank)
 
     def _encode_query(self, query: str) -> NDArray[np.float32]:
         return self.backend.encode_query(query)
+
+    def _expand_query(self, query: str) -> SparseVector:
+        return self._sparse_model.encode_query(query)
+
+    @property
+    def _sparse_model(self) -> SparseBackend:
+        if self.sparse_backend is None:
+            raise UsageError("There is no model of learned sparse vectors.", remedy="Set MK_SPARSE__MODEL.")
+        return self.sparse_backend
 
     @cached_property
     def _fusion(self) -> Fusion:
