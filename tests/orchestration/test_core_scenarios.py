@@ -216,13 +216,16 @@ def test_c9_the_address_of_a_database_is_a_secret(monkeypatch: pytest.MonkeyPatc
     assert "hunter2" in settings.secrets()
 
 
-def test_an_input_that_the_store_cannot_give_for_a_moment_is_read_again(world: Any, shipped: Any) -> None:
+@pytest.mark.parametrize("fault", ["away", "damaged"])
+def test_an_input_that_the_store_cannot_give_for_a_moment_is_read_again(world: Any, shipped: Any, fault: str) -> None:
     core = Core(world, shipped.load("default"))
     read, left = world.store.read, [2]
 
     def failing(*arguments: Any) -> bytes:
         if left[0]:
             left[0] -= 1
+            if fault == "damaged":
+                return b"\xff" * 10_000
             raise StoreUnavailableError("The object store does not answer.")
         return bytes(read(*arguments))
 

@@ -78,6 +78,10 @@ class ReadAhead:
             self._key, self._start, begin = key, offset, 0
         return self._content[begin : begin + length]
 
+    def forget(self) -> None:
+        """What is read next is read anew: what is here came damaged."""
+        self._content = b""
+
 
 def read_artifact(store: ObjectStore | ReadAhead, row: ArtifactRow, product: Product) -> Any:
     """The value. Raises StoreUnavailableError where its object is gone or damaged."""
@@ -85,6 +89,8 @@ def read_artifact(store: ObjectStore | ReadAhead, row: ArtifactRow, product: Pro
         content = store.read(row.object_key, row.offset, row.length)
         return product.decode(content)
     except (KeyError, msgspec.DecodeError) as error:
+        if isinstance(store, ReadAhead):
+            store.forget()
         raise StoreUnavailableError(
             f"The stored output of stage {row.stage} for {row.doc_id} cannot be read from {row.object_key}.",
             remedy=f"Run `medkg delete {row.doc_id}` and ingest it again.",
