@@ -82,6 +82,9 @@ ERROR_FACTS: dict[type[e.MedicalKGError], ErrorFacts] = {
     e.EventSinkUnavailableError: ErrorFacts(
         "Kafka or the event log takes no events", "repair it: events wait in the outbox and are sent then", NOTHING
     ),
+    e.IndexWriterFencedError: ErrorFacts(
+        "another writer took over the index while this one was held up", "run the same command again", NOTHING
+    ),
     e.LedgerAccessError: ErrorFacts(
         "the database refuses the login or the right to write", "correct the URL, or grant what is named", WAITS
     ),

@@ -15,7 +15,8 @@
     │       ├── GpuNotAvailableError       terminal: never retried
     │       ├── StoreUnavailableError      transient: a store cannot be reached or is locked
     │       │   ├── LedgerUnavailableError     transient: the ledger's database cannot be reached
-    │       │   └── EventSinkUnavailableError  transient: Kafka or the event log takes no events
+    │       │   ├── EventSinkUnavailableError  transient: Kafka or the event log takes no events
+    │       │   └── IndexWriterFencedError     transient: another writer took over the index; nothing of the batch is visible
     │       ├── LedgerAccessError          terminal: the database refuses the login, or the right to write
     │       └── StoreCorruptError          terminal: a store's file cannot be read
     ├── RemoteError                        a source's API or an endpoint
@@ -172,6 +173,12 @@ class EventSinkUnavailableError(StoreUnavailableError):
     """Subject: ``sink``."""
 
     code = "event_sink_unavailable"
+
+
+class IndexWriterFencedError(StoreUnavailableError):
+    """Subject: ``path``, ``epoch``."""
+
+    code = "index_writer_fenced"
 
 
 class LedgerAccessError(DagsterResourceUnavailableError, TerminalError):

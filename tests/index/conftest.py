@@ -6,6 +6,8 @@ import hashlib
 import json
 import subprocess
 import sys
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from Medical_KG_rev.index import HaystackIndexWriter, Retriever
-from Medical_KG_rev.models import Chunk, EmbeddingBatch, IndexReceipt, StageContext
+from Medical_KG_rev.models import Chunk, EmbeddingBatch, IndexReceipt, SparseMatrix, StageContext
 
 DIMENSION = 16
 
@@ -25,10 +27,23 @@ def vector_of(text: str) -> NDArray[np.float32]:
     return vector / np.float32(np.linalg.norm(vector))
 
 
+def sparse_of(texts: Sequence[str], model: str) -> SparseMatrix:
+    """One term a word, weighted by how often it occurs."""
+    rows = [sorted(Counter(zlib.crc32(word.encode()) % 30_000 for word in text.split()).items()) for text in texts]
+    return SparseMatrix(
+        np.cumsum([0, *map(len, rows)], dtype=np.int64),
+        np.array([term for row in rows for term, _ in row], dtype=np.int32),
+        np.array([weight for row in rows for _, weight in row], dtype=np.float16),
+        model,
+        f"{model}/1",
+    )
+
+
 class Corpus:
     """Makes what the writer takes, from documents given as id → chunk texts."""
 
     vector_of = staticmethod(vector_of)
+    sparse_of = staticmethod(sparse_of)
 
     @staticmethod
     def chunk(doc_id: str, number: int, text: str, tenant_id: str = "default") -> Chunk:
@@ -51,7 +66,8 @@ class Corpus:
         dense = np.zeros((len(chunks), dimension), dtype=np.float32)
         for row, chunk in enumerate(chunks):
             dense[row, :DIMENSION] = vector_of(chunk.text)[:dimension]
-        return EmbeddingBatch(chunks, dense, model, f"{model}/1")
+        sparse = sparse_of([chunk.text for chunk in chunks], f"{model}-sparse")
+        return EmbeddingBatch(chunks, dense, model, f"{model}/1", sparse)
 
     @staticmethod
     def context(documents: Mapping[str, Sequence[str]], version: str = "v1", tenant_id: str = "default") -> StageContext:

@@ -10,10 +10,8 @@ import sys
 import pytest
 
 from Medical_KG_rev.index import HaystackIndexWriter, Retriever
-from Medical_KG_rev.index.catalogue import Catalogue
-from Medical_KG_rev.index.lexical import TantivyStore
-from Medical_KG_rev.index.tenant import Paths, tenant_folder
-from Medical_KG_rev.index.vectors import FaissStore
+from Medical_KG_rev.index.snapshot import open_segment
+from Medical_KG_rev.index.stores import EmbeddedStores
 
 pytestmark = pytest.mark.chaos
 
@@ -22,9 +20,7 @@ SEED = int(os.environ.get("MK_CHAOS_SEED", "7"))
 BEFORE_COMMIT = (
     "intent.before",
     "intent.after",
-    "segment.unsynced",
-    "segment.unnamed",
-    "segment.named",
+    *(f"{kind}.{reached}" for kind in ("faiss", "impacts", "facets") for reached in ("unsynced", "unnamed", "named")),
     "lexicon.uncommitted",
     "lexicon.committed",
     "commit.before",
@@ -51,20 +47,22 @@ def visible(root, corpus):
 
 def assert_stores_agree(root):
     """Catalogue, segments and lexicon hold the same rows; nothing is owed and no file is left over."""
-    paths = Paths(tenant_folder(root, "default"))
-    catalogue = Catalogue(paths.catalogue, read_only=True)
-    live = set(catalogue.live_vids())
-    segments, vectors, lexical = catalogue.segments(), FaissStore(paths.segments), TantivyStore(paths.lexicons)
-    name = catalogue.meta()["lexicon"]
-    held = [int(vid) for segment in segments for vid in vectors.read(segment)[0]]
-    assert len(held) == len(set(held))
-    assert live <= set(held)
-    assert len(set(held) - live) == sum(segment.dead for segment in segments)
+    stores = EmbeddedStores(root)
+    lexical, files = stores.lexical("default"), stores.files("default")
+    with stores.reading("default") as catalogue:
+        live, segments = set(catalogue.live_vids()), catalogue.segments()
+        for space in catalogue.spaces():
+            own = [segment for segment in segments if segment.space == space.name]
+            held = [vid for segment in own for vid in open_segment(files, segment).vids.tolist()]
+            assert len(held) == len(set(held))
+            assert live <= set(held)
+            assert len(set(held) - live) == sum(segment.dead for segment in own)
+        name = catalogue.meta()["lexicon"]
+        assert (catalogue.prepared(), catalogue.outbox()) == ([], [])
     assert {vid for vid, _ in lexical.reader(name).search(["common"], 10_000)} == live
     assert lexical.names() == [name]
-    assert sorted(path.name for path in paths.segments.iterdir()) == sorted(f"{s.generation}.faiss" for s in segments)
-    assert (catalogue.prepared(), catalogue.outbox()) == ([], [])
-    catalogue.close()
+    assert files.names() == sorted(segment.file for segment in segments)
+    stores.close()
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +153,7 @@ def test_a_full_disk_leaves_what_was_committed(file_bytes, filled, root, corpus,
 
 @pytest.mark.parametrize(
     ("step", "full"),
-    [("intent.after", "faiss"), ("segment.named", "lexicon"), ("lexicon.uncommitted", "lexicon"), ("commit.before", "catalogue")],
+    [("intent.after", "faiss"), ("facets.named", "lexicon"), ("lexicon.uncommitted", "lexicon"), ("commit.before", "catalogue")],
 )
 @pytest.mark.parametrize("file_bytes", [0, 300])
 def test_each_store_may_be_the_one_that_finds_the_disk_full(step, full, file_bytes, filled, root, corpus, writer, run):

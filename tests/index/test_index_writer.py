@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from pathlib import Path
 
@@ -15,10 +16,9 @@ from Medical_KG_rev.errors import (
     StageContractError,
     StoreUnavailableError,
 )
-from Medical_KG_rev.index.catalogue import Catalogue
 from Medical_KG_rev.index.locking import exclusive
-from Medical_KG_rev.index.tenant import Paths, tenant_folder
-from Medical_KG_rev.index.vectors import FaissStore
+from Medical_KG_rev.index.spaces import generation_of
+from Medical_KG_rev.index.stores import EmbeddedStores, Paths, tenant_folder
 from Medical_KG_rev.index.writer import HaystackIndexWriter
 from Medical_KG_rev.models import EmbeddingBatch, StageContext
 from Medical_KG_rev.orchestration.stages.contracts import IndexStage
@@ -27,6 +27,11 @@ from Medical_KG_rev.testing import check_stage
 pytestmark = pytest.mark.component
 
 METFORMIN = {"local:1": ["metformin lowers glucose", "metformin and lactate"], "local:2": ["insulin glargine"]}
+
+
+def generations(root):
+    """Of the segment files that there are, with the kind of each."""
+    return sorted((generation_of(path.name), path.suffix[1:]) for path in paths(root).segments.iterdir())
 
 
 def paths(root, tenant_id="default"):
@@ -58,7 +63,7 @@ def test_the_same_batch_again_changes_nothing(writer, corpus, root, found):
     assert {outcome.status for outcome in again.per_document.values()} == {"unchanged"}
     assert again.chunks == 3
     assert len(found("metformin insulin")) == 3
-    assert FaissStore(paths(root).segments).generations() == [1]
+    assert generations(root) == [(1, "facets"), (1, "faiss"), (1, "impacts")]
 
 
 def test_only_what_changed_is_written(writer, corpus):
@@ -154,17 +159,16 @@ def test_compaction_keeps_every_answer(writer, corpus, root, retriever):
     writer.compact("default")
     after = [(hit.chunk_id, hit.ranks["dense"]) for hit in retriever.search("default", "trial", legs=["dense"]).hits]
     assert after == before
-    assert len(FaissStore(paths(root).segments).generations()) == 1
+    assert generations(root) == [(17, "facets"), (17, "faiss"), (17, "impacts")]
 
 
 def test_segments_are_folded_and_files_match_the_catalogue(writer, corpus, root, found):
     for number in range(40):
         corpus.write(writer, {f"local:{number}": [f"abstract {number}"]})
-    catalogue = Catalogue(paths(root).catalogue, read_only=True)
-    named = [segment.generation for segment in catalogue.segments()]
-    catalogue.close()
-    assert FaissStore(paths(root).segments).generations() == named
-    assert len(named) <= 16
+    with EmbeddedStores(root).reading("default") as catalogue:
+        named = sorted(segment.file for segment in catalogue.segments())
+    assert sorted(path.name for path in paths(root).segments.iterdir()) == named
+    assert len(named) <= 48
     assert len(found("abstract", legs=["dense"])) == 40
 
 
@@ -226,18 +230,18 @@ def test_a_missing_lexicon_is_rebuilt_by_the_next_write(writer, corpus, root, fo
 
 def test_a_damaged_segment_is_named(writer, corpus, root):
     corpus.write(writer, METFORMIN)
-    path = paths(root).segments / "1.faiss"
+    path = paths(root).segments / "1-dense-1.faiss"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(IndexMismatchError, match="sha256") as caught:
         writer.compact("default")
-    assert str(paths(root).folder) in caught.value.remedy
+    assert "medkg index repair" in caught.value.remedy
 
 
 def test_an_index_of_another_schema_is_refused(writer, corpus, root):
     corpus.write(writer, METFORMIN)
-    catalogue = Catalogue(paths(root).catalogue)
-    catalogue._db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
-    catalogue.close()
+    with sqlite3.connect(paths(root).catalogue) as database:
+        database.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+    database.close()
     with pytest.raises(IndexMismatchError, match="schema 99"):
         corpus.write(writer, METFORMIN)
 

@@ -13,7 +13,7 @@ import pytest
 from Medical_KG_rev.errors import IndexMismatchError, RemoteUnavailableError, StoreUnavailableError, UsageError
 from Medical_KG_rev.index import HaystackRetriever, Retriever
 from Medical_KG_rev.index.filters import make_filter
-from Medical_KG_rev.index.tenant import tenant_folder
+from Medical_KG_rev.index.stores import tenant_folder
 
 pytestmark = pytest.mark.component
 

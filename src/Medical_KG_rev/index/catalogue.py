@@ -1,61 +1,39 @@
 """The catalogue of one tenant's index: the only source of visibility.
 
-A chunk can be found if, and only if, it has a row here. The lexical index and the vector segments may hold more than that
-(what is being staged, what was superseded and is not yet cleared away), never less. One commit here makes a whole batch
-visible and what it replaces invisible, and readers see it through SQLite's own snapshots.
+A chunk can be found if, and only if, it has a row here. The lexicon and the segments may hold more than that (what is being
+staged, what was superseded and is not yet cleared away), never less. One commit here makes a whole batch visible and what it
+replaces invisible, and readers see it through the database's own snapshots.
+
+Writers take turns by a lock. A lock can be lost without its holder knowing (a broken connection, a machine that stood still),
+so each writer also raises the *epoch* and may write only while it is the newest: a late one is fenced off.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
+import time
+import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
-from Medical_KG_rev.errors import IndexMismatchError, StoreUnavailableError
-from Medical_KG_rev.index.disk import full, sync_folder, writing
+from Medical_KG_rev.errors import IndexMismatchError, IndexWriterFencedError
+from Medical_KG_rev.index.catalogue_database import CatalogueDatabase
+from Medical_KG_rev.index.spaces import Segment, Space
 from Medical_KG_rev.models import Chunk
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE head (generation INTEGER NOT NULL, next_vid INTEGER NOT NULL);
-CREATE TABLE batch (generation INTEGER PRIMARY KEY AUTOINCREMENT, state TEXT NOT NULL CHECK (state IN ('prepared', 'committed')));
-CREATE INDEX batch_prepared ON batch (generation) WHERE state = 'prepared';
-CREATE TABLE document (
-    doc_id TEXT PRIMARY KEY, version TEXT NOT NULL, digest BLOB NOT NULL, generation INTEGER NOT NULL, chunks INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE chunk (vid INTEGER PRIMARY KEY, doc_id TEXT NOT NULL, body BLOB NOT NULL);
-CREATE INDEX chunk_document ON chunk (doc_id);
-CREATE TABLE segment (
-    generation INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, vectors INTEGER NOT NULL, dead INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE outbox (seq INTEGER PRIMARY KEY AUTOINCREMENT, operation TEXT NOT NULL, argument TEXT NOT NULL);
-INSERT INTO head VALUES (0, 1);
-INSERT INTO meta VALUES ('schema', '1');
-"""
-
-_IN = "(SELECT value FROM json_each(?))"
-_DISK = ("SQLITE_FULL", *(f"SQLITE_IOERR_{call}" for call in ("WRITE", "FSYNC", "TRUNCATE", "SHMOPEN", "SHMSIZE")))
-
-
-class Segment(msgspec.Struct, frozen=True):
-    """One immutable file of vectors, named by the generation that made it. ``dead`` of its vectors are superseded."""
-
-    generation: int
-    sha256: str
-    vectors: int
-    dead: int = 0
-
-    @property
-    def live(self) -> int:
-        return self.vectors - self.dead
+_PAGE = 1000
+_DICTIONARY = (
+    b"chunk_id doc_id tenant_id source title text start end section section_path section_kind block_ids page bbox n_tokens "
+    b"coherence coherence_method boundary_depth chunker facets"
+)
+"""What every body holds. Bodies that were packed with it can be unpacked with no other one."""
 
 
 class StoredDocument(msgspec.Struct, frozen=True):
@@ -67,6 +45,15 @@ class StoredDocument(msgspec.Struct, frozen=True):
     chunks: int
 
 
+class Owed(NamedTuple):
+    """Clean-up that a commit has left to do, since ``owed_at`` (seconds since the epoch)."""
+
+    seq: int
+    operation: str
+    argument: str
+    owed_at: float
+
+
 @dataclass(frozen=True)
 class Commit:
     """Everything that one generation changes, applied in one transaction."""
@@ -75,11 +62,13 @@ class Commit:
     documents: Sequence[StoredDocument] = ()
     chunks: Sequence[tuple[int, Chunk]] = ()
     removed: Sequence[str] = ()
-    superseded: Sequence[int] = ()
-    segment: Segment | None = None
-    folded: Sequence[int] = ()
-    dead: Mapping[int, int] = field(default_factory=dict)
-    """Superseded vectors by the segment (generation) that goes on holding them."""
+    spaces: Sequence[Space] = ()
+    """Spaces that are new or in another state now."""
+    dropped: Sequence[Space] = ()
+    segments: Sequence[Segment] = ()
+    folded: Sequence[Segment] = ()
+    dead: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """Superseded rows by the segment (space, generation) that goes on holding them."""
     meta: Mapping[str, str] = field(default_factory=dict)
     lexical: Sequence[int] = ()
     """Vids to be removed from the lexical store, once this is committed."""
@@ -87,205 +76,218 @@ class Commit:
 
 
 class Catalogue:
-    """A connection to the catalogue. Writers hold the tenant's lock; readers need none.
+    """The catalogue behind one connection. A writer calls :meth:`take_over` first; readers need nothing.
 
     Raises:
         StorageFullError: the disk is full, or a file would exceed its size limit; the transaction is rolled back.
         StoreUnavailableError: any other failure of the database.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self._path = path
-        with self._guarded():
-            if not read_only and not path.exists():
-                self._create()
-            self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10, isolation_level=None, check_same_thread=False
-            )
-            # What is deleted is overwritten, not only unlinked from the tree.
-            for pragma in ["query_only=ON"] if read_only else ["synchronous=FULL", "secure_delete=ON"]:
-                self._db.execute(f"PRAGMA {pragma}")
+    def __init__(self, database: CatalogueDatabase) -> None:
+        self._db = database
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(Chunk).decode
-        if not read_only:
-            self._check_schema()
-
-    def _create(self) -> None:
-        """Makes the file under another name first, so that no reader meets one without tables."""
-        unfinished = self._path.with_suffix(".new")
-        with writing(unfinished):
-            unfinished.unlink(missing_ok=True)
-        database = sqlite3.connect(unfinished, isolation_level=None)
-        try:
-            database.execute("PRAGMA synchronous=FULL")
-            database.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            database.execute("PRAGMA journal_mode=WAL")
-        finally:
-            database.close()
-        with writing(self._path):
-            unfinished.replace(self._path)
-            sync_folder(self._path.parent)
-
-    def _check_schema(self) -> None:
-        schema = self.meta().get("schema")
-        if schema != SCHEMA_VERSION:
-            raise IndexMismatchError(
-                f"The index at {self._path.parent} has schema {schema}; this version reads schema {SCHEMA_VERSION}.",
-                remedy="Remove that folder and ingest again.",
-                expected=SCHEMA_VERSION,
-                found=schema,
-            )
+        self._epoch = -1
 
     def close(self) -> None:
         self._db.close()
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            name = getattr(error, "sqlite_errorname", "")
-            if name in _DISK:
-                raise full(f"The catalogue {self._path} cannot be written ({name}).", self._path) from error
-            raise StoreUnavailableError(f"The catalogue {self._path} failed: {error}.", path=str(self._path)) from error
+    def check_schema(self) -> None:
+        """Raises IndexMismatchError: the index is of another schema."""
+        schema = self.meta().get("schema")
+        if schema != SCHEMA_VERSION:
+            raise IndexMismatchError(
+                f"The index {self._db.place} has schema {schema}; this version reads schema {SCHEMA_VERSION}.",
+                remedy="Run `medkg index repair`, which brings it to this schema, or use the release that wrote it.",
+                expected=SCHEMA_VERSION,
+                found=schema,
+            )
 
-    @contextmanager
-    def transaction(self, kind: str = "IMMEDIATE") -> Iterator[None]:
-        """One transaction; ``DEFERRED`` gives a reader one snapshot for everything inside."""
-        with self._guarded():
-            self._db.execute(f"BEGIN {kind}")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+    def reading(self) -> AbstractContextManager[None]:
+        """One snapshot for everything inside."""
+        return self._db.transaction(reading=True)
 
     # Reading
 
-    def generation(self) -> int:
-        """The newest visible generation; 0 before the first."""
-        return int(self._one("SELECT generation FROM head"))
+    def head(self) -> tuple[str, int]:
+        """What this index is (one in its place later has another name) and its newest visible generation, 0 before the first."""
+        identity, generation = self._db.rows("SELECT identity, generation FROM head")[0]
+        return identity, generation
 
     def meta(self) -> dict[str, str]:
-        return dict(self._all("SELECT key, value FROM meta"))
+        return dict(self._db.rows("SELECT key, value FROM meta"))
+
+    def spaces(self) -> list[Space]:
+        rows = self._db.rows("SELECT name, kind, model, fingerprint, dimension, state FROM space ORDER BY name")
+        return [Space(*row) for row in rows]
 
     def segments(self) -> list[Segment]:
-        rows = self._all("SELECT generation, sha256, vectors, dead FROM segment ORDER BY generation")
+        rows = self._db.rows("SELECT space, generation, sha256, rows, dead FROM segment ORDER BY space, generation")
         return [Segment(*row) for row in rows]
 
     def counts(self) -> tuple[int, int]:
         """Documents and chunks that can be found."""
-        return int(self._one("SELECT count(*) FROM document")), int(self._one("SELECT count(*) FROM chunk"))
+        return self._count("document"), self._count("chunk")
 
     def documents(self, doc_ids: Iterable[str]) -> dict[str, StoredDocument]:
-        rows = self._all(
-            f"SELECT doc_id, version, digest, chunks FROM document WHERE doc_id IN {_IN}",  # noqa: S608  (a constant)
-            _listed(doc_ids),
-        )
-        return {row[0]: StoredDocument(*row) for row in rows}
+        columns = "doc_id, version, digest, chunks"
+        rows = self._db.rows(f"SELECT {columns} FROM document WHERE {self._db.among('doc_id')}", [self._db.listed(doc_ids)])  # noqa: S608
+        return {row[0]: StoredDocument(row[0], row[1], bytes(row[2]), row[3]) for row in rows}
 
     def versions(self, doc_ids: Iterable[str]) -> dict[str, str]:
-        return dict(self._all(f"SELECT doc_id, version FROM document WHERE doc_id IN {_IN}", _listed(doc_ids)))  # noqa: S608
+        sql = f"SELECT doc_id, version FROM document WHERE {self._db.among('doc_id')}"  # noqa: S608  (a constant)
+        return dict(self._db.rows(sql, [self._db.listed(doc_ids)]))
+
+    def chunk_counts(self) -> list[tuple[str, int, int]]:
+        """Documents whose stated number of chunks is not the one they have: (document, stated, found)."""
+        return [
+            (row[0], row[1], row[2])
+            for row in self._db.rows(
+                "SELECT document.doc_id, document.chunks, count(chunk.vid) FROM document LEFT JOIN chunk "
+                "ON chunk.doc_id = document.doc_id GROUP BY document.doc_id, document.chunks "
+                "HAVING document.chunks <> count(chunk.vid)"
+            )
+        ]
 
     def vids_of(self, doc_ids: Iterable[str]) -> list[int]:
-        return [row[0] for row in self._all(f"SELECT vid FROM chunk WHERE doc_id IN {_IN}", _listed(doc_ids))]  # noqa: S608
+        sql = f"SELECT vid FROM chunk WHERE {self._db.among('doc_id')}"  # noqa: S608  (a constant)
+        return [row[0] for row in self._db.rows(sql, [self._db.listed(doc_ids)])]
 
     def doc_ids(self, vids: Iterable[int]) -> dict[int, str]:
         """The document of each vid that is live; the others are absent."""
-        return dict(self._all(f"SELECT vid, doc_id FROM chunk WHERE vid IN {_IN}", _listed(vids)))  # noqa: S608
+        sql = f"SELECT vid, doc_id FROM chunk WHERE {self._db.among('vid')}"  # noqa: S608  (a constant)
+        return dict(self._db.rows(sql, [self._db.listed(vids)]))
 
     def chunks(self, vids: Iterable[int]) -> dict[int, Chunk]:
-        rows = self._all(f"SELECT vid, body FROM chunk WHERE vid IN {_IN}", _listed(vids))  # noqa: S608
-        return {vid: self._decode(body) for vid, body in rows}
+        sql = f"SELECT vid, body FROM chunk WHERE {self._db.among('vid')}"  # noqa: S608  (a constant)
+        return {vid: self._unpacked(body) for vid, body in self._db.rows(sql, [self._db.listed(vids)])}
 
-    def every_chunk(self) -> Iterator[tuple[int, Chunk]]:
-        """All live chunks in the order of their vids."""
-        with self._guarded():
-            for vid, body in self._db.execute("SELECT vid, body FROM chunk ORDER BY vid"):
-                yield vid, self._decode(body)
+    def every_chunk(self, after: int = 0) -> Iterator[tuple[int, Chunk]]:
+        """All live chunks in the order of their vids, those above ``after``."""
+        while True:
+            rows = self._db.rows("SELECT vid, body FROM chunk WHERE vid > ? ORDER BY vid LIMIT ?", (after, _PAGE))
+            for vid, body in rows:
+                yield vid, self._unpacked(body)
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1][0]
 
     def live_vids(self) -> list[int]:
-        return [row[0] for row in self._all("SELECT vid FROM chunk ORDER BY vid")]
+        return [row[0] for row in self._db.rows("SELECT vid FROM chunk ORDER BY vid")]
 
     def prepared(self) -> list[int]:
         """Generations that were begun and neither committed nor withdrawn."""
-        return [row[0] for row in self._all("SELECT generation FROM batch WHERE state = 'prepared'")]
+        return [row[0] for row in self._db.rows("SELECT generation FROM prepared ORDER BY generation")]
 
-    def outbox(self) -> list[tuple[int, str, str]]:
-        """Clean-up that is owed: (seq, operation, argument)."""
-        return [(row[0], row[1], row[2]) for row in self._all("SELECT seq, operation, argument FROM outbox ORDER BY seq")]
+    def outbox(self) -> list[Owed]:
+        return [Owed(*row) for row in self._db.rows("SELECT seq, operation, argument, owed_at FROM outbox ORDER BY seq")]
 
     # Writing, under the tenant's lock
 
+    def take_over(self) -> None:
+        """Makes this the newest writer: no other one can write from here on."""
+        with self._db.transaction():
+            self._epoch = self._db.rows("UPDATE head SET epoch = epoch + 1 RETURNING epoch")[0][0]
+
     def prepare(self, chunks: int) -> tuple[int, int]:
         """Records the intent to write. Answers the new generation and the first of ``chunks`` consecutive vids."""
-        with self.transaction():
-            generation = self._db.execute("INSERT INTO batch (state) VALUES ('prepared')").lastrowid
-            first = int(self._one("SELECT next_vid FROM head"))
-            self._db.execute("UPDATE head SET next_vid = ?", (first + chunks,))
-        if generation is None:
-            raise StoreUnavailableError(f"The catalogue {self._path} gave no generation.", path=str(self._path))
-        return generation, first
+        with self._db.transaction():
+            generation, following = self._fenced(
+                "UPDATE head SET next_generation = next_generation + 1, next_vid = next_vid + ? WHERE epoch = ? "
+                "RETURNING next_generation - 1, next_vid",
+                chunks,
+            )
+            self._db.insert("prepared", [(generation,)])
+        return generation, following - chunks
 
     def commit(self, change: Commit) -> None:
-        """The only commit point: all of ``change`` becomes visible, or nothing."""
-        db = self._db
-        with self.transaction():
-            gone = [*change.removed, *(document.doc_id for document in change.documents)]
-            db.execute(f"DELETE FROM chunk WHERE doc_id IN {_IN}", _listed(gone))  # noqa: S608
-            db.execute(f"DELETE FROM document WHERE doc_id IN {_IN}", _listed(gone))  # noqa: S608
-            db.executemany(
-                "INSERT INTO document VALUES (?, ?, ?, ?, ?)",
-                [(d.doc_id, d.version, d.digest, change.generation, d.chunks) for d in change.documents],
-            )
-            db.executemany("INSERT INTO chunk VALUES (?, ?, ?)", [(vid, c.doc_id, self._encode(c)) for vid, c in change.chunks])
-            self._commit_segments(change)
-            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(change.meta.items()))
-            db.executemany("INSERT INTO outbox (operation, argument) VALUES (?, ?)", list(_owed(change)))
-            db.execute("UPDATE head SET generation = ?", (change.generation,))
-            db.execute("UPDATE batch SET state = 'committed' WHERE generation = ?", (change.generation,))
+        """The only commit point: all of ``change`` becomes visible, or nothing.
 
-    def _commit_segments(self, change: Commit) -> None:
-        self._db.execute(f"DELETE FROM segment WHERE generation IN {_IN}", _listed(change.folded))  # noqa: S608
-        self._db.executemany(
-            "UPDATE segment SET dead = dead + ? WHERE generation = ?", [(n, segment) for segment, n in change.dead.items()]
-        )
-        if change.segment is not None:
-            segment = change.segment
-            self._db.execute("INSERT INTO segment VALUES (?, ?, ?, 0)", (segment.generation, segment.sha256, segment.vectors))
+        Raises:
+            IndexWriterFencedError: another writer has taken over.
+        """
+        db = self._db
+        with db.transaction():
+            self._fenced("UPDATE head SET generation = ? WHERE epoch = ? RETURNING epoch", change.generation)
+            gone = db.listed([*change.removed, *(document.doc_id for document in change.documents)])
+            for table in ("chunk", "document"):
+                db.rows(f"DELETE FROM {table} WHERE {db.among('doc_id')}", [gone])  # noqa: S608  (constants)
+            db.insert("document", [(d.doc_id, d.version, d.digest, change.generation, d.chunks) for d in change.documents])
+            db.insert("chunk", [(vid, chunk.doc_id, self._packed(chunk)) for vid, chunk in change.chunks])
+            self._commit_spaces(change)
+            for key, value in change.meta.items():
+                db.rows("DELETE FROM meta WHERE key = ?", (key,))
+                db.rows("INSERT INTO meta VALUES (?, ?)", (key, value))
+            now = time.time()
+            owed = [(operation, argument, now) for operation, argument in _owed(change)]
+            db.insert("outbox", owed, "(operation, argument, owed_at)")
+            db.rows("DELETE FROM prepared WHERE generation = ?", (change.generation,))
 
     def withdraw(self, generation: int) -> None:
         """Forgets a prepared batch, once nothing of it is left in the stores."""
-        with self.transaction():
-            self._db.execute("DELETE FROM batch WHERE generation = ? AND state = 'prepared'", (generation,))
+        with self._db.transaction():
+            self._fenced("UPDATE head SET epoch = epoch WHERE epoch = ? RETURNING epoch")
+            self._db.rows("DELETE FROM prepared WHERE generation = ?", (generation,))
 
     def settle(self, seqs: Iterable[int]) -> None:
         """Strikes clean-up off the list."""
-        with self.transaction():
-            self._db.execute(f"DELETE FROM outbox WHERE seq IN {_IN}", _listed(seqs))  # noqa: S608
+        with self._db.transaction():
+            self._fenced("UPDATE head SET epoch = epoch WHERE epoch = ? RETURNING epoch")
+            self._db.rows(f"DELETE FROM outbox WHERE {self._db.among('seq')}", [self._db.listed(seqs)])  # noqa: S608
 
-    def truncate_log(self) -> None:
-        """Empties the write-ahead log, so that deleted text is not left in it; a reader in mid-query can delay that."""
-        self._all("PRAGMA wal_checkpoint(TRUNCATE)")
+    def forget(self) -> None:
+        """Takes deleted text out of logs and free pages, as far as the database can."""
+        self._db.forget()
 
-    def _all(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
-        with self._guarded():
-            return self._db.execute(sql, parameters).fetchall()
+    def _commit_spaces(self, change: Commit) -> None:
+        db = self._db
+        for space in (*change.spaces, *change.dropped):
+            db.rows("DELETE FROM space WHERE name = ?", (space.name,))
+        db.insert("space", [(s.name, s.kind, s.model, s.fingerprint, s.dimension, s.state) for s in change.spaces])
+        for space in change.dropped:
+            db.rows("DELETE FROM segment WHERE space = ?", (space.name,))
+        for segment in change.folded:
+            db.rows("DELETE FROM segment WHERE space = ? AND generation = ?", (segment.space, segment.generation))
+        for (name, generation), count in change.dead.items():
+            db.rows("UPDATE segment SET dead = dead + ? WHERE space = ? AND generation = ?", (count, name, generation))
+        db.insert("segment", [(s.space, s.generation, s.sha256, s.rows, s.dead) for s in change.segments])
 
-    def _one(self, sql: str) -> Any:
-        return self._all(sql)[0][0]
+    def _fenced(self, sql: str, *parameters: object) -> tuple[int, ...]:
+        """The answer of an UPDATE of the head that only the newest writer gets."""
+        found = self._db.rows(sql, (*parameters, self._epoch))
+        if not found:
+            raise IndexWriterFencedError(
+                f"Another writer has taken over the index {self._db.place}; nothing of this batch is visible.",
+                remedy="Run the same command again.",
+                path=self._db.place,
+                epoch=self._epoch,
+            )
+        return found[0]
+
+    def _count(self, table: str) -> int:
+        return int(self._db.rows(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608  (a constant)
+
+    def _packed(self, chunk: Chunk) -> bytes:
+        packer = zlib.compressobj(zdict=_DICTIONARY)
+        return packer.compress(self._encode(chunk)) + packer.flush()
+
+    def _unpacked(self, body: bytes) -> Chunk:
+        return self._decode(zlib.decompressobj(zdict=_DICTIONARY).decompress(body))
 
 
-def _listed(values: Iterable[object]) -> tuple[str]:
-    return (json.dumps(list(values)),)
+def first_rows(tenant_id: str) -> list[tuple[str, Sequence[object]]]:
+    """What a new catalogue begins with."""
+    return [
+        ("INSERT INTO head VALUES (?, 0, 1, 1, 0)", (uuid.uuid4().hex,)),
+        ("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,)),
+        ("INSERT INTO meta VALUES ('tenant', ?)", (tenant_id,)),
+    ]
 
 
 def _owed(change: Commit) -> Iterator[tuple[str, str]]:
     if change.lexical:
         yield "lexical", json.dumps(list(change.lexical))
-    for generation in change.folded:
-        yield "segment", str(generation)
+    for segment in change.folded:
+        yield "segment", segment.file
     if change.dropped_lexicon is not None:
         yield "lexicon", change.dropped_lexicon

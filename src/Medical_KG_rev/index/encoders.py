@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class QueryEncoders:
 
     def servable(self, snapshot: Snapshot | None) -> tuple[str, ...]:
         """The legs that the index has and a model is there for; without an index, those a model is there for but ``sparse``."""
-        kinds = spaces_of(snapshot) if snapshot is not None else {"dense": None}
+        kinds = snapshot.spaces if snapshot is not None else {"dense": None}
         models = {"sparse": self.sparse, "dense": self.dense}
         return ("bm25", *(leg for leg, model in models.items() if model is not None and leg in kinds))
 
@@ -51,7 +51,7 @@ class QueryEncoders:
             UsageError: the index has no such leg, or no model is there for it; lists the legs that can be searched.
             IndexMismatchError: the index was made with another model.
         """
-        spaces = spaces_of(snapshot)
+        spaces = snapshot.spaces
         for leg, model, fingerprint in (
             ("sparse", self.sparse, self.sparse_fingerprint),
             ("dense", self.dense, self.dense_fingerprint),
@@ -78,19 +78,15 @@ class QueryEncoders:
         @cache
         def dense_query() -> NDArray[np.float32]:
             vector = np.asarray(_needed(self.dense)(query), dtype=np.float32).ravel()
-            _check_dimension(vector, spaces_of(snapshot)["dense"])
+            _check_dimension(vector, snapshot.spaces["dense"])
             return vector
 
         every: dict[str, Callable[[int], Scored]] = {
             "bm25": lambda depth: snapshot.search_lexical(tokens, depth, wanted),
-            "sparse": lambda depth: snapshot.search_sparse(sparse_query(), depth, wanted),  # type: ignore[attr-defined]
-            "dense": lambda depth: snapshot.search_vectors(dense_query(), depth, *_narrowing(wanted)),
+            "sparse": lambda depth: snapshot.search_sparse(sparse_query(), depth, wanted),
+            "dense": lambda depth: snapshot.search_vectors(dense_query(), depth, wanted),
         }
         return {leg: search for leg, search in every.items() if leg in legs}
-
-
-def _narrowing(wanted: Filter) -> list[Any]:
-    return [] if wanted.is_empty else [wanted]
 
 
 def mismatch(tenant_id: str, what: str, found: str, wanted: str, model: str) -> IndexMismatchError:
@@ -117,9 +113,3 @@ def _check_dimension(vector: NDArray[np.float32], space: Space) -> None:
             expected=space.dimension,
             found=len(vector),
         )
-
-
-def spaces_of(snapshot: Snapshot) -> Mapping[str, Space]:
-    """The spaces that are searched, by kind."""
-    meta = snapshot.meta
-    return {"dense": Space("dense", "dense", meta["model"], meta["fingerprint"], int(meta["dimension"]))}

@@ -12,7 +12,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from Medical_KG_rev.index.catalogue import Segment
 from Medical_KG_rev.index.filters import EVERYTHING, Filter
 from Medical_KG_rev.models import SparseVector
 
@@ -84,41 +83,11 @@ class LexicalStore(Protocol):
 
 
 class VectorReader(Protocol):
-    """A set of segments, searched as one."""
+    """Dense vectors as they were when they were opened."""
 
-    @property
-    def size(self) -> int: ...
-
-    def search(self, vector: NDArray[np.float32], limit: int) -> Scored:
-        """The best ``limit`` rows by inner product, exact."""
+    def search(self, vector: NDArray[np.float32], limit: int, wanted: Filter = EVERYTHING) -> Scored:
+        """The best ``limit`` of the wanted rows by inner product, exact."""
         ...
-
-
-class VectorStore(Protocol):
-    """Immutable vector segments of one tenant, named by generation."""
-
-    def write(self, generation: int, vids: NDArray[np.int64], matrix: NDArray[np.float32]) -> Segment:
-        """Makes a segment, complete and durable; a half-written one of that generation is overwritten."""
-        ...
-
-    def read(self, segment: Segment) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The vids and vectors of a segment, verified against its sha256."""
-        ...
-
-    def vids(self, segment: Segment) -> NDArray[np.int64]:
-        """The vids alone, without reading the vectors."""
-        ...
-
-    def reader(self, segments: Sequence[Segment]) -> VectorReader: ...
-
-    def drop(self, generation: int) -> None:
-        """Removes a segment and what was left of making it; none is no error."""
-        ...
-
-    def generations(self) -> list[int]: ...
-
-
-# What follows is what learned sparse vectors and servers ask for beside that.
 
 
 class SparseReader(Protocol):

@@ -24,7 +24,7 @@ from Medical_KG_rev.index.requests import PROFILES, RetrievalResult, RetrieveReq
 from Medical_KG_rev.index.rerank import Reranker, Reranking
 from Medical_KG_rev.index.results import Hit, RerankReport, SearchResult
 from Medical_KG_rev.index.snapshot import Snapshot, TenantReader
-from Medical_KG_rev.index.tenant import tenant_folder
+from Medical_KG_rev.index.stores import EmbeddedStores
 
 VERSION = "hybrid/1"
 
@@ -76,7 +76,7 @@ class Retriever:
         wait_for: Wait = wait,
     ) -> None:
         self._open_reader = (
-            (lambda tenant_id: TenantReader(tenant_folder(source, tenant_id))) if isinstance(source, Path) else source
+            (lambda tenant_id: TenantReader(EmbeddedStores(source), tenant_id)) if isinstance(source, Path) else source
         )
         self._encoders = QueryEncoders(encode_query, expand_query, model_fingerprint, sparse_fingerprint)
         self._depth = depth

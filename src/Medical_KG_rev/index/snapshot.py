@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from Medical_KG_rev.errors import IndexMismatchError, StoreUnavailableError
 from Medical_KG_rev.index.catalogue import Catalogue
 from Medical_KG_rev.index.filters import EVERYTHING, Filter
-from Medical_KG_rev.index.lexical import TantivyStore
-from Medical_KG_rev.index.ports import LexicalReader, LexicalStore, Scored, VectorReader, VectorStore
-from Medical_KG_rev.index.tenant import Paths
-from Medical_KG_rev.index.vectors import FaissStore
-from Medical_KG_rev.models import Chunk
+from Medical_KG_rev.index.formats import FORMATS
+from Medical_KG_rev.index.ports import LexicalReader, LexicalStore, Scored, SegmentFiles, SparseReader, VectorReader
+from Medical_KG_rev.index.segment_files import damaged
+from Medical_KG_rev.index.selection import DenseReader, ImpactReader, Selection
+from Medical_KG_rev.index.spaces import Segment, Space
+from Medical_KG_rev.index.stores import IndexStores
+from Medical_KG_rev.models import Chunk, SparseVector
 
 _ATTEMPTS = 100
 """A view is taken again when a writer commits while it is being opened. That takes a few milliseconds, a commit many more."""
@@ -30,10 +32,13 @@ _GROWTH = 4
 class View:
     """The stores as opened for one generation. They stay as they are, whatever is written later."""
 
-    generation: int
+    head: tuple[str, int]
     meta: dict[str, str]
+    spaces: Mapping[str, Space]
+    """The active space of each kind."""
     lexical: LexicalReader
-    vectors: VectorReader
+    dense: VectorReader
+    sparse: SparseReader
 
 
 class Snapshot:
@@ -44,18 +49,28 @@ class Snapshot:
         self._guard = threading.Lock()
         self._view = view
         self.meta = view.meta
+        """``tenant``, ``analyser``, and of the dense space ``model``, ``fingerprint`` and ``dimension``."""
 
     @property
     def generation(self) -> int:
-        return self._view.generation
+        return self._view.head[1]
+
+    @property
+    def spaces(self) -> Mapping[str, Space]:
+        """The vectors that are searched, ``dense`` and ``sparse``, as far as the index has them."""
+        return {kind: space for kind, space in self._view.spaces.items() if kind != "facets"}
 
     def search_lexical(self, tokens: Sequence[str], depth: int, wanted: Filter = EVERYTHING) -> Scored:
         """The best ``depth`` live chunks by BM25."""
         return self._live(lambda limit: self._view.lexical.search(tokens, limit, wanted), depth)
 
-    def search_vectors(self, vector: NDArray[np.float32], depth: int) -> Scored:
+    def search_sparse(self, query: SparseVector, depth: int, wanted: Filter = EVERYTHING) -> Scored:
+        """The best ``depth`` live chunks by the dot product of learned sparse vectors."""
+        return self._live(lambda limit: self._view.sparse.search(query, limit, wanted), depth)
+
+    def search_vectors(self, vector: NDArray[np.float32], depth: int, wanted: Filter = EVERYTHING) -> Scored:
         """The best ``depth`` live chunks by inner product."""
-        return self._live(lambda limit: self._view.vectors.search(vector, limit), depth)
+        return self._live(lambda limit: self._view.dense.search(vector, limit, wanted), depth)
 
     def doc_ids(self, vids: Sequence[int]) -> dict[int, str]:
         with self._guard:
@@ -78,25 +93,23 @@ class Snapshot:
 
 
 class TenantReader:
-    """Gives snapshots of one tenant's index. Connections and stores stay open from query to query.
+    """Gives snapshots of one tenant's index. Its stores stay open from query to query.
 
     A long-lived one notices a new generation, and an index that was replaced altogether, at the next query.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._paths = Paths(folder)
-        self._lexical: LexicalStore = TantivyStore(self._paths.lexicons)
-        self._vectors: VectorStore = FaissStore(self._paths.segments)
-        self._guard = threading.Lock()
-        self._file: tuple[int, int] | None = None
-        self._idle: list[Catalogue] = []
+    def __init__(self, stores: IndexStores, tenant_id: str) -> None:
+        self._stores = stores
+        self._tenant_id = tenant_id
+        self._lexical: LexicalStore = stores.lexical(tenant_id)
+        self._files = stores.files(tenant_id)
         self._view: View | None = None
+        self._open: dict[str, Any] = {}
+        """Segments of the view by file name and digest: most of them are there in the next generation too."""
 
     def close(self) -> None:
         """Closes the connections that no query is using."""
-        with self._guard:
-            while self._idle:
-                self._idle.pop().close()
+        self._stores.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot | None]:
@@ -104,73 +117,80 @@ class TenantReader:
 
         Raises:
             StoreUnavailableError: the stores could not be opened, or changed without end while that was tried.
-            IndexMismatchError: a segment is damaged.
+            IndexMismatchError: a segment is damaged, or the index is of another schema.
         """
-        with self._connection() as catalogue:
+        with self._stores.reading(self._tenant_id) as catalogue:
             if catalogue is None:
+                self._view = None
                 yield None
                 return
             for _ in range(_ATTEMPTS):
-                with catalogue.transaction("DEFERRED"):
-                    generation = catalogue.generation()
-                    if generation == 0:
+                with catalogue.reading():
+                    head = catalogue.head()
+                    if head[1] == 0:
                         yield None
                         return
-                    view = self._current_view(catalogue, generation)
+                    view = self._current_view(catalogue, head)
                     if view is not None:
                         yield Snapshot(catalogue, view)
                         return
             raise StoreUnavailableError(
-                f"The index {self._paths.folder} changed faster than it could be opened.", path=str(self._paths.folder)
+                f"The index of tenant {self._tenant_id} changed faster than it could be opened.", tenant=self._tenant_id
             )
 
-    @contextmanager
-    def _connection(self) -> Iterator[Catalogue | None]:
-        """A connection for one query; None where there is no index."""
-        try:
-            status = self._paths.catalogue.stat()
-        except FileNotFoundError:
-            yield None
-            return
-        file = (status.st_dev, status.st_ino)
-        with self._guard:
-            if file != self._file:
-                self._file, self._view = file, None
-                while self._idle:
-                    self._idle.pop().close()
-            catalogue = self._idle.pop() if self._idle else None
-        catalogue = catalogue or Catalogue(self._paths.catalogue, read_only=True)
-        try:
-            yield catalogue
-        finally:
-            with self._guard:
-                is_current = file == self._file
-                if is_current:
-                    self._idle.append(catalogue)
-            if not is_current:
-                catalogue.close()
-
-    def _current_view(self, catalogue: Catalogue, generation: int) -> View | None:
+    def _current_view(self, catalogue: Catalogue, head: tuple[str, int]) -> View | None:
         """The stores of this generation; None when a writer was faster.
 
         Clean-up after the next commit removes rows and files that this generation still needs. So a view counts only if the
         generation was still the newest after its stores had been opened: from then on, what they hold cannot be taken away.
         """
         view = self._view
-        if view is not None and view.generation == generation:
+        if view is not None and view.head == head:
             return view
-        meta = catalogue.meta()
         try:
-            view = View(generation, meta, self._lexical.reader(meta["lexicon"]), self._vectors.reader(catalogue.segments()))
+            view = self._opened(catalogue, head)
         except (StoreUnavailableError, IndexMismatchError):
-            if self._newest() == generation:
+            if self._newest() == head:
                 raise
             return None
-        if self._newest() != generation:
+        if self._newest() != head:
             return None
         self._view = view
         return view
 
-    def _newest(self) -> int:
-        with self._connection() as other:
-            return other.generation() if other is not None else 0
+    def _opened(self, catalogue: Catalogue, head: tuple[str, int]) -> View:
+        meta = catalogue.meta()
+        spaces: dict[str, Space] = {space.kind: space for space in catalogue.spaces() if space.state == "active"}
+        names = {space.name for space in spaces.values()}
+        opened: dict[str, list[Any]] = {"dense": [], "sparse": [], "facets": []}
+        lexical = self._lexical.reader(meta["lexicon"])
+        segments = {f"{each.file} {each.sha256}": each for each in catalogue.segments() if each.space in names}
+        self._open = {key: self._open.get(key) or open_segment(self._files, each) for key, each in segments.items()}
+        for key, segment in segments.items():
+            opened[segment.kind].append(self._open[key])
+        selection = Selection(opened["facets"])
+        dense, sparse = DenseReader(opened["dense"], selection), ImpactReader(opened["sparse"], selection)
+        return View(head, meta | _described(spaces.get("dense")), spaces, lexical, dense, sparse)
+
+    def _newest(self) -> tuple[str, int] | None:
+        with self._stores.reading(self._tenant_id) as other:
+            return other.head() if other is not None else None
+
+
+def open_segment(files: SegmentFiles, segment: Segment) -> Any:
+    """A segment mapped into memory.
+
+    Raises:
+        IndexMismatchError: it is missing or damaged.
+    """
+    path = files.open(segment.file, segment.sha256)
+    opened = FORMATS[segment.kind].open(path)
+    if len(opened.vids) != segment.rows:
+        raise damaged(str(path), f"it holds {len(opened.vids)} rows, the catalogue says {segment.rows}")
+    return opened
+
+
+def _described(dense: Space | None) -> dict[str, str]:
+    if dense is None:
+        return {}
+    return {"model": dense.model, "fingerprint": dense.fingerprint, "dimension": str(dense.dimension)}

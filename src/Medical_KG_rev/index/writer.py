@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -12,28 +12,31 @@ import numpy as np
 from Medical_KG_rev.errors import IndexMismatchError, InvalidDocumentError, StageContractError
 from Medical_KG_rev.index.analysis import Analyser
 from Medical_KG_rev.index.catalogue import Catalogue, StoredDocument
-from Medical_KG_rev.index.tenant import Change, NewDocument, Paths, TenantIndex, open_for_writing, tenant_folder
+from Medical_KG_rev.index.changes import Change, NewDocument, NewRows
+from Medical_KG_rev.index.spaces import Kind, Space
+from Medical_KG_rev.index.stores import IndexStores, Step, as_stores, nothing
+from Medical_KG_rev.index.tenant import TenantIndex, open_for_writing
 from Medical_KG_rev.models import Chunk, EmbeddingBatch, IndexReceipt, Outcome, StageContext
 
 _NORM_TOLERANCE = 1e-2
 
 
 class HaystackIndexWriter:
-    """Writes chunks and vectors to the embedded index under ``root``, one folder per tenant.
+    """Writes chunks and vectors to the tenants' indexes.
 
     Satisfies the IndexStage contract. Holds nothing open between calls; several writers, in one process or many, take turns
     by a lock per tenant.
 
     Args:
-        root: the folder of all tenants' indexes.
+        stores: where the indexes lie; a folder stands for the embedded stores in it.
         lock_timeout_seconds: how long to wait for another writer of the same tenant.
         step: is told each step of the protocol by name; a test stops the process there.
     """
 
-    fingerprint = f"index/1;{Analyser.fingerprint}"
+    fingerprint = f"index/2;{Analyser.fingerprint}"
 
-    def __init__(self, root: Path, *, lock_timeout_seconds: float = 60.0, step: Callable[[str], None] = lambda _: None) -> None:
-        self._root = root
+    def __init__(self, stores: Path | IndexStores, *, lock_timeout_seconds: float = 60.0, step: Step = nothing) -> None:
+        self._stores = as_stores(stores)
         self._timeout = lock_timeout_seconds
         self._step = step
         self._analyser = Analyser()
@@ -47,9 +50,10 @@ class HaystackIndexWriter:
         Raises:
             StageContractError: chunks of other documents or another tenant, or a document without a version.
             InvalidDocumentError: a chunk id occurs twice, or a vector is neither zero nor of unit length.
-            IndexMismatchError: the index was made with another model or analyser.
+            IndexMismatchError: the index was made with another model or analyser, or is of another schema.
             StorageFullError: nothing of the batch became visible; what was committed before is kept.
-            StoreUnavailableError: another writer held the lock for too long.
+            StoreUnavailableError: another writer held the lock for too long, or a store cannot be reached.
+            IndexWriterFencedError: another writer took over in the middle; nothing of the batch became visible.
         """
         documents = ctx.documents or ((ctx.doc_id,) if ctx.doc_id else ())
         _check(ctx, documents, batch)
@@ -58,23 +62,23 @@ class HaystackIndexWriter:
         with self._locked(ctx.tenant_id) as index:
             stored = index.catalogue.documents(document.doc_id for document in wanted)
             changed = [document for document in wanted if not _is_live(document, stored.get(document.doc_id))]
-            meta = _reconciled_meta(index.catalogue, ctx.tenant_id, batch, self._analyser.fingerprint)
+            _check_models(index.catalogue, ctx.tenant_id, batch, self._analyser.fingerprint)
             order = [row for document in changed for row in rows.get(document.doc_id, [])]
-            change = Change(documents=changed, vectors=batch.dense[order], meta=meta)
+            change = Change(documents=changed, vectors=_vectors(batch, order))
             generation = index.apply(change) if changed else 0
         return IndexReceipt(generation, _outcomes(wanted, {document.doc_id for document in changed}))
 
     def live_versions(self, tenant_id: str, doc_ids: Iterable[str]) -> dict[str, str]:
         """The version of each document that can be found right now; the others are absent. Takes no lock."""
-        with self._reading(tenant_id) as catalogue:
+        with self._stores.reading(tenant_id) as catalogue:
             return catalogue.versions(doc_ids) if catalogue is not None else {}
 
     def chunks(self, tenant_id: str, doc_id: str) -> list[Chunk]:
         """The chunks of a document that can be found right now, in reading order. Takes no lock."""
-        with self._reading(tenant_id) as catalogue:
+        with self._stores.reading(tenant_id) as catalogue:
             if catalogue is None:
                 return []
-            with catalogue.transaction("DEFERRED"):
+            with catalogue.reading():
                 found = catalogue.chunks(catalogue.vids_of([doc_id]))
         return sorted(found.values(), key=lambda chunk: (chunk.start, chunk.end))
 
@@ -85,41 +89,30 @@ class HaystackIndexWriter:
         and its rows are deleted in the lexicon. Tantivy goes on holding the postings (which terms occurred, without order or
         text) of a deleted row until it merges that segment; :meth:`compact` removes them at once.
         """
-        if not self._paths(tenant_id).catalogue.exists():
+        if not self._exists(tenant_id):
             return 0
         with self._locked(tenant_id) as index:
             stored = index.catalogue.documents([doc_id]).get(doc_id)
             if stored is None:
                 return 0
             index.apply(Change(removed=(doc_id,), purge=True))
-            index.catalogue.truncate_log()
+            index.catalogue.forget()
         return stored.chunks
 
     def compact(self, tenant_id: str) -> None:
         """Rewrites the lexicon and all segments with live rows only; nothing deleted is left in any file."""
-        if not self._paths(tenant_id).catalogue.exists():
+        if not self._exists(tenant_id):
             return
         with self._locked(tenant_id) as index:
             index.apply(Change(compact=True))
-            index.catalogue.truncate_log()
+            index.catalogue.forget()
 
-    def _paths(self, tenant_id: str) -> Paths:
-        return Paths(tenant_folder(self._root, tenant_id))
-
-    @contextmanager
-    def _reading(self, tenant_id: str) -> Iterator[Catalogue | None]:
-        path = self._paths(tenant_id).catalogue
-        if not path.exists():
-            yield None
-            return
-        catalogue = Catalogue(path, read_only=True)
-        try:
-            yield catalogue
-        finally:
-            catalogue.close()
+    def _exists(self, tenant_id: str) -> bool:
+        with self._stores.reading(tenant_id) as catalogue:
+            return catalogue is not None
 
     def _locked(self, tenant_id: str) -> AbstractContextManager[TenantIndex]:
-        return open_for_writing(self._root, tenant_id, self._analyser, timeout_seconds=self._timeout, step=self._step)
+        return open_for_writing(self._stores, tenant_id, self._analyser, timeout_seconds=self._timeout, step=self._step)
 
 
 def _check(ctx: StageContext, documents: Sequence[str], batch: EmbeddingBatch) -> None:
@@ -169,6 +162,9 @@ def _digest(chunks: Sequence[Chunk], batch: EmbeddingBatch, rows: list[int]) -> 
     for chunk in chunks:
         hashed.update(f"\0{chunk.chunk_id}\0{chunk.start}\0{chunk.text}".encode("utf-8", "surrogatepass"))
     hashed.update(np.ascontiguousarray(batch.dense[rows]).tobytes())
+    if batch.sparse is not None:
+        sparse = batch.sparse.rows(rows)
+        hashed.update(sparse.fingerprint.encode() + sparse.terms.tobytes() + sparse.weights.tobytes())
     return hashed.digest()
 
 
@@ -176,23 +172,57 @@ def _is_live(document: NewDocument, stored: StoredDocument | None) -> bool:
     return stored is not None and (stored.version, stored.digest) == (document.version, document.digest)
 
 
-def _reconciled_meta(catalogue: Catalogue, tenant_id: str, batch: EmbeddingBatch, analyser: str) -> dict[str, str]:
-    """What is to be recorded of model and analyser; an index that holds chunks keeps those that it was made with."""
-    found = catalogue.meta()
-    wanted = {"tenant": tenant_id, "analyser": analyser}
-    if batch.chunks or "fingerprint" not in found:
-        wanted |= {"model": batch.model, "fingerprint": batch.fingerprint, "dimension": str(batch.dimension)}
-    differing = [key for key, value in wanted.items() if key in found and found[key] != value]
-    if differing and catalogue.counts()[1]:
-        key = differing[0]
-        raise IndexMismatchError(
-            f"The index of tenant {tenant_id!r} was made with {key} {found[key]!r}; this batch has {wanted[key]!r}.",
-            remedy=f"Use the model {found.get('model', '')!r} again, or delete the tenant's documents (or use another data "
-            "folder) and ingest again with the new one.",
-            expected=found[key],
-            found=wanted[key],
+def _vectors(batch: EmbeddingBatch, order: list[int]) -> dict[Kind, NewRows]:
+    """The rows of the batch that are written, by kind."""
+    vectors: dict[Kind, NewRows] = {"dense": NewRows(batch.model, batch.fingerprint, batch.dimension, batch.dense[order])}
+    if batch.sparse is not None:
+        vectors["sparse"] = NewRows(batch.sparse.model, batch.sparse.fingerprint, 0, batch.sparse.rows(order))
+    return vectors
+
+
+def _check_models(catalogue: Catalogue, tenant_id: str, batch: EmbeddingBatch, analyser: str) -> None:
+    """An index that holds chunks keeps the models and the analyser that it was made with."""
+    if not batch.chunks or not catalogue.counts()[1]:
+        return
+    found_analyser = catalogue.meta().get("analyser", analyser)
+    if found_analyser != analyser:
+        raise _mismatch(
+            tenant_id, "analyser", found_analyser, analyser, "Run `medkg index repair`, which makes the lexicon anew."
         )
-    return wanted
+    spaces = {space.kind: space for space in catalogue.spaces() if space.state == "active"}
+    dense, sparse = spaces.get("dense"), spaces.get("sparse")
+    if dense is not None:
+        _check_dense(tenant_id, dense, batch)
+    found, wanted = sparse.fingerprint if sparse else "none", batch.sparse.fingerprint if batch.sparse else "none"
+    if found != wanted:
+        remedy = (
+            f"Set MK_SPARSE__MODEL={sparse.model if sparse else 'none'} again, or run "
+            f"`medkg index reembed --sparse {batch.sparse.model if batch.sparse else 'none'}`."
+        )
+        raise _mismatch(tenant_id, "sparse model", found, wanted, remedy)
+
+
+def _check_dense(tenant_id: str, dense: Space, batch: EmbeddingBatch) -> None:
+    for name, found, wanted in (
+        ("model", dense.model, batch.model),
+        ("fingerprint", dense.fingerprint, batch.fingerprint),
+        ("dimension", str(dense.dimension), str(batch.dimension)),
+    ):
+        if found != wanted:
+            remedy = (
+                f"Use the model {dense.model!r} again, or run `medkg index reembed --model {batch.model}`, which changes the "
+                "whole index to the new one while it goes on answering."
+            )
+            raise _mismatch(tenant_id, name, found, wanted, remedy)
+
+
+def _mismatch(tenant_id: str, what: str, found: str, wanted: str, remedy: str) -> IndexMismatchError:
+    return IndexMismatchError(
+        f"The index of tenant {tenant_id!r} was made with {what} {found!r}; this batch has {wanted!r}.",
+        remedy=remedy,
+        expected=found,
+        found=wanted,
+    )
 
 
 def _outcomes(wanted: Sequence[NewDocument], changed: set[str]) -> Mapping[str, Outcome]:

@@ -1,0 +1,117 @@
+"""Every kind of segment holds what was written, searches it under a selection, and folds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from Medical_KG_rev.errors import IndexMismatchError
+from Medical_KG_rev.index.facets import FacetSegment, facet_bytes
+from Medical_KG_rev.index.filters import EVERYTHING, NO_DAY, Filter
+from Medical_KG_rev.index.formats import FORMATS, folded, kept
+from Medical_KG_rev.index.vectors import DenseSegment, dense_bytes
+from Medical_KG_rev.models import SparseMatrix
+
+pytestmark = pytest.mark.component
+
+TOKENS = ["source=local", "source=pmc", "mesh=aspirin", "mesh=é\u03b2", "phase=2"]
+DAYS = [NO_DAY, 20190101, 20200615, 20211231]
+ROWS = st.lists(st.tuples(st.sets(st.sampled_from(TOKENS)).map(lambda found: tuple(sorted(found))), st.sampled_from(DAYS)))
+FILTERS = st.builds(
+    Filter,
+    st.lists(st.lists(st.sampled_from([*TOKENS, "absent=1"]), min_size=1, max_size=3).map(tuple), max_size=2).map(tuple),
+    st.none() | st.sampled_from(DAYS[1:]),
+    st.none() | st.sampled_from(DAYS[1:]),
+)
+
+
+def is_wanted(row, wanted):
+    facets, day = row
+    in_range = (wanted.first_day is None and wanted.last_day is None) or (
+        day != NO_DAY and (wanted.first_day or 0) <= day <= (wanted.last_day or 99_999_999)
+    )
+    return in_range and all(set(group) & set(facets) for group in wanted.facets)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("segments") / "one"
+
+
+@given(rows=ROWS, wanted=FILTERS)
+def test_a_facet_segment_selects_what_the_filter_says(path, rows, wanted):
+    vids = np.arange(len(rows), dtype=np.int64) * 3 + 5
+    path.unlink(missing_ok=True)
+    path.write_bytes(facet_bytes(vids, rows))
+    segment = FacetSegment(path)
+    assert segment.allowed(wanted).tolist() == [is_wanted(row, wanted) for row in rows]
+    assert segment.allowed(EVERYTHING).all()
+    read_vids, read_rows = segment.read()
+    assert (read_vids.tolist(), read_rows) == (vids.tolist(), rows)
+
+
+def test_a_damaged_facet_segment_is_named(path):
+    content = facet_bytes(np.array([1, 2]), [(("source=local",), 20200101), ((), NO_DAY)])
+    for wrong in (b"", content[:20], content[:-1], content + b"x", b"x" + content[1:]):
+        path.unlink(missing_ok=True)
+        path.write_bytes(wrong)
+        with pytest.raises(IndexMismatchError, match="damaged"):
+            FacetSegment(path)
+    flipped = bytearray(content)
+    flipped[60] ^= 1
+    path.unlink()
+    path.write_bytes(flipped)
+    with pytest.raises(IndexMismatchError, match="checksum"):
+        FacetSegment(path).read()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 1.0])
+def test_dense_search_under_a_selection_is_exact(path, share):
+    random = np.random.default_rng(7)
+    matrix = random.standard_normal((500, 16)).astype(np.float32)
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    vids = np.arange(500, dtype=np.int64) + 1000
+    path.unlink(missing_ok=True)
+    path.write_bytes(dense_bytes(vids, matrix))
+    segment = DenseSegment(path)
+    allowed = random.random(500) < share
+    expected = np.where(allowed, matrix.astype(np.float16).astype(np.float32) @ matrix[3], -np.inf)
+    best = np.argsort(-expected)[: min(20, allowed.sum())]
+    found = segment.search(matrix[3], 20, allowed)
+    assert [vid for vid, _ in found] == vids[best].tolist()
+    np.testing.assert_allclose([score for _, score in found], expected[best], atol=1e-3)
+
+
+def example(kind, count, first):
+    vids = np.arange(first, first + count, dtype=np.int64)
+    if kind == "dense":
+        return vids, np.arange(count * 4, dtype=np.float32).reshape(count, 4) + first
+    if kind == "sparse":
+        return vids, SparseMatrix(np.arange(count + 1), vids.astype(np.int32), np.full(count, 0.5, dtype=np.float16), "m", "m/1")
+    return vids, [((f"doc_id=d{vid}",), vid) for vid in vids.tolist()]
+
+
+def plain(kind, part):
+    vids, rows = part
+    if kind == "dense":
+        return [(vid, row.tolist()) for vid, row in zip(vids.tolist(), rows, strict=True)]
+    if kind == "sparse":
+        return [(vid, rows.row(i).terms.tolist(), rows.row(i).weights.tolist()) for i, vid in enumerate(vids.tolist())]
+    return list(zip(vids.tolist(), rows, strict=True))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_folding_keeps_the_live_rows_in_the_order_of_their_vids(path, kind):
+    late, early = example(kind, 5, 100), example(kind, 4, 10)
+    live = np.array([10, 13, 101, 104, 999])
+    vids, rows = folded(kind, [kept(kind, late, live), kept(kind, early, live)])
+    assert vids.tolist() == [10, 13, 101, 104]
+    path.unlink(missing_ok=True)
+    path.write_bytes(FORMATS[kind].encode(vids, rows))
+    opened = FORMATS[kind].open(path)
+    assert opened.vids.tolist() == vids.tolist()
+    assert plain(kind, opened.read()) == plain(kind, (vids, rows))
+    everything = plain(kind, early) + plain(kind, late)
+    assert plain(kind, (vids, rows)) == [row for row in everything if row[0] in live]
