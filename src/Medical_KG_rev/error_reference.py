@@ -83,7 +83,7 @@ ERROR_FACTS: dict[type[e.MedicalKGError], ErrorFacts] = {
         "Kafka or the event log takes no events", "repair it: events wait in the outbox and are sent then", NOTHING
     ),
     e.IndexWriterFencedError: ErrorFacts(
-        "another writer took over the index while this one was held up", "run the same command again", NOTHING
+        "another writer took over the index while this one was held up", "run the same command again", RETRIED
     ),
     e.LedgerAccessError: ErrorFacts(
         "the database refuses the login or the right to write", "correct the URL, or grant what is named", WAITS

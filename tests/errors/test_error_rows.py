@@ -27,6 +27,10 @@ from Medical_KG_rev.cli.main import medkg
 from Medical_KG_rev.error_reference import ERROR_FACTS
 from Medical_KG_rev.graph import EngineLimits, GraphWriter, LadybugGraphStore
 from Medical_KG_rev.health import _data_folder
+from Medical_KG_rev.index import Analyser
+from Medical_KG_rev.index.changes import Change
+from Medical_KG_rev.index.stores import EmbeddedStores
+from Medical_KG_rev.index.tenant import open_for_writing
 from Medical_KG_rev.models import AdapterRequest, Claim, EmbeddingBatch, RawPayload, Span, StageContext
 from Medical_KG_rev.observability.catalogue import RETRY_ATTEMPTS
 from Medical_KG_rev.operations import RestoreTarget, restore
@@ -230,6 +234,15 @@ def _a_query_that_writes(room: Room) -> object:
 @provokes(e.IndexMismatchError)
 def _vectors_of_another_length(room: Room) -> object:
     return room.embed(dimension=7)
+
+
+@provokes(e.IndexWriterFencedError)
+def _an_index_that_another_writer_took_over(room: Room) -> object:
+    stores = EmbeddedStores(room.folder)
+    with open_for_writing(stores, TENANT, Analyser(), timeout_seconds=1) as index:
+        with stores.writing(TENANT) as other:
+            other.take_over()
+        return index.apply(Change())
 
 
 # --- remote ------------------------------------------------------------------------------------------------------------
