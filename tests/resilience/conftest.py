@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from Medical_KG_rev.orchestration.resilience.shared import resilience_metadata
+from Medical_KG_rev.orchestration.ledger.schema import breaker_states, limiter_slots, metadata
 
 
 class OtherProcess:
@@ -45,7 +45,7 @@ class OtherProcess:
 @pytest.fixture
 def shared_engine(postgres_database: str) -> Iterator[Engine]:
     engine = create_engine(postgres_database)
-    resilience_metadata.create_all(engine)
+    metadata.create_all(engine, tables=[breaker_states, limiter_slots])
     yield engine
     engine.dispose()
 

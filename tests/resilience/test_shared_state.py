@@ -14,7 +14,7 @@ import pybreaker
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, Table, create_engine, delete, select, text, update
+from sqlalchemy import Engine, create_engine, delete, select, text, update
 from sqlalchemy.pool import NullPool
 
 from Medical_KG_rev.errors import (
@@ -25,9 +25,9 @@ from Medical_KG_rev.errors import (
     RequestRejectedError,
     RetriesExhaustedError,
 )
-from Medical_KG_rev.orchestration.ledger.schema import metadata as ledger_metadata
+from Medical_KG_rev.orchestration.ledger.schema import breaker_states, limiter_slots
 from Medical_KG_rev.orchestration.resilience import CircuitBreaker, ResilientCaller
-from Medical_KG_rev.orchestration.resilience.shared import SharedState, breaker_states, limiter_slots, resilience_metadata
+from Medical_KG_rev.orchestration.resilience.shared import SharedState
 from Medical_KG_rev.orchestration.topology import CircuitBreakerConfig, RateLimitConfig, ResiliencePolicyConfig
 
 from .conftest import OtherProcess
@@ -385,14 +385,6 @@ def test_a_login_without_rights_is_named(shared_engine: Engine) -> None:
     state.close()
     with shared_engine.begin() as connection:
         connection.execute(text(f"DROP ROLE {role}"))
-
-
-@pytest.mark.parametrize("table", resilience_metadata.sorted_tables, ids=lambda table: table.name)
-def test_the_ledgers_schema_has_the_same_table(table: Table) -> None:
-    def described(one: Table) -> list[tuple[str, str, bool, bool]]:
-        return [(column.name, str(column.type), bool(column.nullable), column.primary_key) for column in one.columns]
-
-    assert described(ledger_metadata.tables[table.name]) == described(table)
 
 
 def test_a_breaker_object_is_made_without_the_database() -> None:

@@ -14,31 +14,13 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from pybreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Engine,
-    Executable,
-    Float,
-    Integer,
-    MetaData,
-    Row,
-    String,
-    Table,
-    and_,
-    cast,
-    extract,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Engine, Executable, Float, Row, and_, cast, extract, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from Medical_KG_rev.errors import LedgerAccessError, LedgerUnavailableError
+from Medical_KG_rev.orchestration.ledger.schema import breaker_states, limiter_slots
 from Medical_KG_rev.orchestration.resilience.breaker import CircuitBreaker, OnState
 from Medical_KG_rev.orchestration.resilience.breaker_storage import BreakerSnapshot, BreakerStorage
 from Medical_KG_rev.orchestration.resilience.deadline import Deadline
@@ -50,26 +32,6 @@ STATEMENT_SECONDS = 5.0
 PROBE_GRACE_SECONDS = 5.0
 INSUFFICIENT_PRIVILEGE = "42501"
 UNTOUCHED = BreakerSnapshot(STATE_CLOSED, 0, 0.0)
-
-resilience_metadata = MetaData()
-
-breaker_states = Table(
-    "breaker_states",
-    resilience_metadata,
-    Column("name", String(120), primary_key=True),
-    Column("state", String(20), nullable=False),
-    Column("failures", Integer, nullable=False),
-    Column("opened_at", Float),
-    Column("probe_holder", String(40)),
-    Column("probe_until", Float),
-)
-
-limiter_slots = Table(
-    "limiter_slots",
-    resilience_metadata,
-    Column("name", String(120), primary_key=True),
-    Column("next_slot", Float, nullable=False),
-)
 
 
 def _now() -> ColumnElement[float]:
@@ -252,7 +214,7 @@ class SharedState:
     """Breakers and limiters by name, shared through the ledger's database. Threads of a process share its objects too.
 
     Args:
-        engine: of the ledger's PostgreSQL database, which has the tables of :data:`resilience_metadata`.
+        engine: of the ledger's PostgreSQL database, which has the tables of its schema.
         sleep: waits so many seconds.
         on_state: told of each change of a breaker that this process makes or notices.
         timeout_seconds: of one statement.
