@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from Medical_KG_rev.orchestration.batch import BatchState
+from Medical_KG_rev.orchestration.ledger.recovery import Reason
 from Medical_KG_rev.orchestration.lineage.runs import BackoffStrategy, BatchRun, Lineage, StageRun
 from Medical_KG_rev.orchestration.pipeline import PipelineStage
 from Medical_KG_rev.orchestration.stages.runner import StageReport
@@ -28,7 +29,18 @@ class LineageObserver:
 
     def stage_finished(self, batch: BatchState, stage: PipelineStage, report: StageReport) -> None:
         """A run of its own for the stage, below that of the batch."""
-        run = StageRun(
+        self._lineage.stage_finished(_run_of(batch), self._run(stage, report))
+
+    def stage_stopped(self, batch: BatchState, stage: PipelineStage, report: StageReport, reason: Reason) -> None:
+        """The stage's run fails, with the reason."""
+        self._lineage.stage_finished(_run_of(batch), self._run(stage, report, f"{reason.code}: {reason.message}"))
+
+    def batch_finished(self, batch: BatchState, status: str) -> None:
+        """The run of the batch ends."""
+        self._lineage.batch_finished(_run_of(batch), "failed" if status == "failed" else "completed")
+
+    def _run(self, stage: PipelineStage, report: StageReport, error: str | None = None) -> StageRun:
+        return StageRun(
             stage=stage.name,
             stage_type=stage.type,
             started_at=report.started_at,
@@ -41,12 +53,8 @@ class LineageObserver:
             backoff_strategy=self._backoff_of(stage.policy),
             gpu=getattr(stage.implementation, "gpu_sample", None),
             model=getattr(stage.implementation, "model", None),
+            error=error,
         )
-        self._lineage.stage_finished(_run_of(batch), run)
-
-    def batch_finished(self, batch: BatchState, status: str) -> None:
-        """The run of the batch ends."""
-        self._lineage.batch_finished(_run_of(batch), "failed" if status == "failed" else "completed")
 
 
 def _run_of(batch: BatchState) -> BatchRun:

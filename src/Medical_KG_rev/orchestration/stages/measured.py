@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from Medical_KG_rev.observability.metrics import Metrics
 from Medical_KG_rev.orchestration.batch import BatchState
+from Medical_KG_rev.orchestration.ledger.recovery import Reason
 from Medical_KG_rev.orchestration.pipeline import PipelineStage
 from Medical_KG_rev.orchestration.stages.runner import StageReport
 
@@ -31,6 +32,9 @@ class MetricsObserver:
             self._metrics.job_finished(batch.pipeline.name, status, duration)
         self._active[batch.batch_id] -= len(report.ended)
         self._metrics.job_active(batch.pipeline.name, -len(report.ended))
+
+    def stage_stopped(self, batch: BatchState, stage: PipelineStage, report: StageReport, reason: Reason) -> None:
+        """Nothing: its documents are run again, and measured then."""
 
     def batch_finished(self, batch: BatchState, status: str) -> None:  # noqa: ARG002 - part of the port
         """What did not end goes back to the queue: it is not active any more."""

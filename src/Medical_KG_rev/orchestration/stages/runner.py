@@ -79,6 +79,10 @@ class RunObserver(Protocol):
         """A stage is over for all documents of the batch."""
         ...
 
+    def stage_stopped(self, batch: BatchState, stage: PipelineStage, report: StageReport, reason: Reason) -> None:
+        """A stage ended before its time: not all that the report says has come into the ledger."""
+        ...
+
     def batch_finished(self, batch: BatchState, status: str) -> None:
         """``completed`` or ``failed``."""
         ...
@@ -224,12 +228,22 @@ class StageRunner:
             if stage.type == "parse":
                 journal.supersede(_superseded(batch))
             journal.finish()
+        except BaseException as error:
+            for observer in self._observers:
+                observer.stage_stopped(batch, stage, self._report(journal, stage, started), reason_of(error))
+            raise
         finally:
             self._journal = None
             self.unfit = self.unfit or caller.abandoned > 0
             caller.close()
         batch.forget(stage.name)
-        report = StageReport(
+        report = self._report(journal, stage, started)
+        for observer in self._observers:
+            observer.stage_finished(batch, stage, report)
+        return report
+
+    def _report(self, journal: StageJournal, stage: PipelineStage, started: float) -> StageReport:
+        return StageReport(
             stage.name,
             journal.completed,
             journal.skipped,
@@ -242,9 +256,6 @@ class StageRunner:
             journal.retries,
             journal.ended,
         )
-        for observer in self._observers:
-            observer.stage_finished(batch, stage, report)
-        return report
 
     def _lease(self, batch: Batch) -> Lease:
         try:
