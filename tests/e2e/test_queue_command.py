@@ -48,7 +48,7 @@ def test_paused_leasing_still_takes_work_that_waits(medkg: Medkg, study: Path) -
 
 def test_drain_pauses_both_and_waits_for_what_is_at_work(medkg: Medkg, study: Path) -> None:
     drained = medkg("queue", "drain", "--timeout", "5", "--json").expect(0).json
-    assert sorted(drained["paused"]) == ["admission", "leasing"]
+    assert (sorted(drained["paused"]), drained["drained"]) == (["admission", "leasing"], True)
     medkg("queue", "resume").expect(0)
     medkg("ingest", "local", study, "--no-wait").expect(0)
     from Medical_KG_rev.platform import Platform
@@ -57,5 +57,6 @@ def test_drain_pauses_both_and_waits_for_what_is_at_work(medkg: Medkg, study: Pa
         queue = platform.parts.ledger.queue
         assert queue.lease("another-host", 300) is not None
         assert queue.leases() == (1, 0)
-        late = medkg("queue", "drain", "--timeout", "1", "--json").expect(1).json
-    assert late["at_work"] == 1
+        late = medkg("queue", "drain", "--timeout", "1", "--json").expect(1)
+    assert (late.json["at_work"], late.json["drained"]) == (1, False)
+    assert "batches still at work after 1 s: 1" in late.err

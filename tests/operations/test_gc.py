@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from shipped_medkg import Medkg
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, insert, select
 
 from Medical_KG_rev.operations import GarbageCollector, GcReport
+from Medical_KG_rev.orchestration.ledger.schema import commit_marks
 from Medical_KG_rev.storage import FilesystemObjectStore
 
 HOUR = 3600.0
@@ -80,6 +81,20 @@ def test_remains_of_killed_processes_go_once_they_are_old(library: Any) -> None:
     }
     assert [path for path in gone if path.exists()] == []
     assert [path for path in kept if not path.exists()] == []
+
+
+@pytest.mark.component
+def test_marks_of_commits_go_once_nobody_can_try_them_again(library: Any) -> None:
+    now = library.collector().now()
+    with library.engine.begin() as connection:
+        marks = {"ended": now - 2 * HOUR, "older": now - DAY, "living": now - 60}
+        connection.execute(insert(commit_marks), [{"token": token, "at": at} for token, at in marks.items()])
+    for dry_run in (True, False):
+        report = library.collector(safety_seconds=1.0).run(dry_run=dry_run)
+        assert counts(report) == {"marks of old commits": (2, 0)}, "an hour at least, whatever is asked for"
+    with library.engine.connect() as connection:
+        assert connection.execute(select(commit_marks.c.token)).scalars().all() == ["living"]
+    assert counts(library.collector().run()) == {}
 
 
 @pytest.mark.component

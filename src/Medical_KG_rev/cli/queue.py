@@ -58,15 +58,22 @@ def resume(output: Output, admission: bool, leasing: bool, reason: str) -> None:
 @_reason
 @shared_options
 def drain(output: Output, timeout: float, reason: str) -> int:
-    """Pauses both and waits until no worker holds a batch. Exit code 1 if one still does after the timeout."""
+    """Pauses both and waits until no worker holds a batch. Exit code 1 if one still does after the timeout; both stay paused."""
     with output.platform() as platform:
         ledger = platform.parts.ledger
         _set(ledger, _chosen(False, False), closed=True, reason=reason)
         deadline = time.monotonic() + timeout
         while (busy := ledger.queue.at_work()) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-        _show(output, ledger)
-    return 1 if busy else 0
+        _show(output, ledger, drained=not busy)
+    if busy:
+        output.say(
+            f"Not drained: batches still at work after {timeout:g} s: {busy:,}. Nothing new begins, and they end by themselves: "
+            "run `medkg queue drain` again, or stop the workers with SIGTERM, which gives their batches back after the stage at hand."
+        )
+        return 1
+    output.say("Drained: no worker holds a batch. `medkg queue resume` lets work begin again.")
+    return 0
 
 
 @queue.command()
@@ -90,8 +97,8 @@ def _set(ledger: Ledger, names: list[str], *, closed: bool, reason: str) -> None
         ledger.gates.set(name, closed=closed, actor=os_user(), reason=reason)
 
 
-def _show(output: Output, ledger: Ledger) -> None:
-    state = _state(ledger)
+def _show(output: Output, ledger: Ledger, **more: bool) -> None:
+    state = {**_state(ledger), **more}
     if output.json:
         output.data(state)
         return

@@ -14,9 +14,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, func, select
 
-from Medical_KG_rev.orchestration.ledger.schema import artifacts
+from Medical_KG_rev.orchestration.ledger.marks import KEPT_SECONDS
+from Medical_KG_rev.orchestration.ledger.schema import artifacts, commit_marks
 from Medical_KG_rev.storage import ObjectStore
 
 SAFETY_SECONDS = 3600.0
@@ -82,6 +83,7 @@ class GarbageCollector:
             _sum("temporary files", _remove(_temporary_files(self.data_dir), before, dry_run)),
             _sum("old logs", _remove(_logs(self.data_dir), self.now() - self.log_seconds, dry_run)),
             _sum("locks of ended workers", _remove(_free_locks(self.data_dir / "workers"), before, dry_run)),
+            Cleared("marks of old commits", self._marks(min(before, self.now() - KEPT_SECONDS), dry_run)),
         )
         return GcReport(dry_run, kinds)
 
@@ -97,6 +99,14 @@ class GarbageCollector:
         with self.ledger.connect() as connection:
             rows = connection.execute(select(artifacts.c.object_key).where(artifacts.c.object_key.in_(keys)).distinct())
             return {row[0] for row in rows}
+
+    def _marks(self, before: float, dry_run: bool) -> int:
+        """What threads that ended have left; a living thread that has not written for so long needs its mark no more either."""
+        old = commit_marks.c.at < before
+        with self.ledger.begin() as connection:
+            if dry_run:
+                return connection.execute(select(func.count()).select_from(commit_marks).where(old)).scalar_one()
+            return connection.execute(delete(commit_marks).where(old)).rowcount
 
     def _unfinished(self, before: float, dry_run: bool) -> Iterator[int]:
         for remains in list(self.store.unfinished()):

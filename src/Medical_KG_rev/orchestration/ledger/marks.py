@@ -16,6 +16,8 @@ MARK = text(
     "INSERT INTO commit_marks (token, at) VALUES (:token, extract(epoch from clock_timestamp())) ON CONFLICT DO NOTHING"
 )
 """Waits while an earlier try with this token is still being committed; writes no row if it was. The thread's last mark goes."""
+KEPT_SECONDS = 3600.0
+"""Longer than any transaction is tried again. The last mark of a thread that ended stays until somebody clears it away."""
 
 
 class CommitMarks:
