@@ -60,6 +60,7 @@ def check_parts(parts: PlatformParts) -> list[Finding]:
         ("sparse", _sparse),
         ("pipelines", _pipelines),
         ("index", _index),
+        ("search server", _bounded(_search_server)),
         ("graph", _graph),
         ("dagster ui", _webserver),
     )
@@ -220,6 +221,14 @@ def _pipelines(parts: PlatformParts) -> str:
 def _index(parts: PlatformParts) -> str:
     parts.index_writer.live_versions("default", ["doctor:none"])
     return str(parts.data_dir / "index")
+
+
+def _search_server(parts: PlatformParts) -> str:
+    if parts.search_server is None:
+        return "none: the index holds every leg (MK_OPENSEARCH__URL names one)"
+    from Medical_KG_rev.index.opensearch import probe
+
+    return probe(parts.search_server, parts.settings.opensearch.prefix)
 
 
 def _graph(parts: PlatformParts) -> str:

@@ -197,6 +197,36 @@ class DagsterSettings(BaseModel):
     daemon_heartbeat_tolerance_seconds: int = Field(default=60, ge=1, description="A daemon silent for longer is unhealthy.")
 
 
+class OpenSearchSettings(BaseModel):
+    """The server of the lexical and the learned sparse leg."""
+
+    url: str = Field(default="", description="`http://host:port` or `https://host:port`.")
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    ca_file: Path | None = Field(default=None, description="Certificate authority of the server, where the system has none.")
+    prefix: str = Field(default="medkg", pattern=r"^[a-z0-9][a-z0-9-]*$", description="Begins the name of every index.")
+    placement: Literal["own", "shared"] = Field(
+        default="own", description="An index a tenant, or one for all that are not named in `placements`."
+    )
+    placements: dict[str, Literal["own", "shared"]] = Field(default={}, description="Of single tenants, as JSON by their names.")
+    shards: int = Field(default=1, ge=1, le=1024, description="Of an index, when it is made.")
+    replicas: int = Field(default=0, ge=0, le=10, description="Of an index, when it is made.")
+    timeout_seconds: float = Field(default=30.0, gt=0, le=600, description="Per request.")
+    policy: str = Field(default="search-store", description="Resilience policy of each request that writes.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError("the address of OpenSearch begins with http:// or https://")
+        if bool(self.user) != bool(self.password.get_secret_value()):
+            raise ValueError("a user needs a password, and a password a user")
+        return self
+
+    def is_shared(self, tenant_id: str) -> bool:
+        """Whether a tenant's rows lie in the index of all."""
+        return self.placements.get(tenant_id, self.placement) == "shared"
+
+
 class LineageSettings(BaseModel):
     """Where OpenLineage events go, if `MK_ENABLE_OPENLINEAGE` is set."""
 
@@ -270,6 +300,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     events: EventSettings = EventSettings()
     object_store: ObjectStoreSettings = ObjectStoreSettings()
+    opensearch: OpenSearchSettings = OpenSearchSettings()
     dagster: DagsterSettings = DagsterSettings()
     lineage: LineageSettings = LineageSettings()
     log: LogSettings = LogSettings()
@@ -301,7 +332,8 @@ class Settings(BaseSettings):
     def policies_named(self) -> set[str]:
         """The resilience policies that these settings name."""
         sources = (self.adapters.clinicaltrials, self.adapters.openalex, self.adapters.pmc_fulltext)
-        return {self.embedding.policy, self.sparse.policy, *(source.policy for source in sources)}
+        named = {self.embedding.policy, self.sparse.policy, *(source.policy for source in sources)}
+        return named | ({self.opensearch.policy} if self.opensearch.url else set())
 
     def secrets(self) -> list[str]:
         """The values that no message may contain, and the passwords inside addresses."""

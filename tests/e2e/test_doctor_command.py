@@ -41,9 +41,16 @@ def test_the_queue_says_what_is_paused(medkg: Medkg) -> None:
 
 @pytest.mark.service
 def test_servers_are_used(
-    medkg: Medkg, postgres_database: str, kafka_server: Any, kafka_topic: str, s3_server: Any, s3_bucket: str
+    medkg: Medkg,
+    postgres_database: str,
+    kafka_server: Any,
+    kafka_topic: str,
+    s3_server: Any,
+    s3_bucket: str,
+    opensearch_server: Any,
 ) -> None:
     environment = {
+        **opensearch_server.environment,
         **kafka_server.environment,
         **s3_server.environment,
         "MK_PROFILE": "services",
@@ -55,6 +62,7 @@ def test_servers_are_used(
     assert found["ledger"]["message"].startswith("PostgreSQL")
     assert kafka_topic in found["event sink"]["message"]
     assert s3_bucket in found["object store"]["message"]
+    assert found["search server"]["message"].startswith("OpenSearch 2.")
 
 
 def test_servers_that_are_down_are_named_soon(medkg: Medkg, closed_port: Callable[[], int]) -> None:
@@ -62,6 +70,7 @@ def test_servers_that_are_down_are_named_soon(medkg: Medkg, closed_port: Callabl
         "MK_PROFILE": "services",
         "MK_DATABASE__URL": f"postgresql+psycopg2://medkg:hidden@127.0.0.1:{closed_port()}/medkg",
         "MK_EVENTS__BOOTSTRAP_SERVERS": f"127.0.0.1:{closed_port()}",
+        "MK_OPENSEARCH__URL": f"http://127.0.0.1:{closed_port()}",
         "MK_OBJECT_STORE__ENDPOINT_URL": f"http://127.0.0.1:{closed_port()}",
         "MK_OBJECT_STORE__ACCESS_KEY": "key",
         "MK_OBJECT_STORE__SECRET_KEY": "secret",
@@ -70,7 +79,7 @@ def test_servers_that_are_down_are_named_soon(medkg: Medkg, closed_port: Callabl
     ended = medkg("doctor", "--json", **environment).expect(3)
     assert time.monotonic() - started < 120
     found = checks(ended)
-    assert not any(found[name]["ok"] for name in PLACES)
+    assert not any(found[name]["ok"] for name in (*PLACES, "search server"))
     assert all(found[name]["ok"] for name in ("data folder", "configuration", "models"))
     assert "hidden" not in ended.out + ended.err
 

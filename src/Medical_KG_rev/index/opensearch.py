@@ -6,6 +6,7 @@ that are removed go on being found until the next commit that adds some, so that
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -111,6 +112,31 @@ class OpenSearchStore:
             # Another process made it meanwhile, or the answer to an earlier attempt was lost.
             if not self._exists(alias):
                 raise
+
+
+def probe(connection: OpenSearchConnection, prefix: str) -> str:
+    """Writes a row to an index of its own, finds it there and removes the index; answers what server it is.
+
+    Raises:
+        StoreUnavailableError: the server does not answer, has lost shards, or does not give back what was written.
+    """
+    version = connection.ask(lambda client: client.info())["version"]["number"]
+    health = connection.ask(lambda client: client.cluster.health())["status"]
+    store = OpenSearchStore(connection, Layout(f"doctor {uuid.uuid4()}", prefix=prefix))
+    try:
+        writer = store.writer("probe")
+        writer.add(1, [Row(1, "written by doctor", (), 0)])
+        writer.commit()
+        found = store.reader("probe").search(["doctor"], 10)
+    finally:
+        store.drop("probe")
+    if health == "red" or [vid for vid, _ in found] != [1]:
+        raise StoreUnavailableError(
+            f"OpenSearch at {connection.url} is {health}, and gave back {len(found)} of 1 rows.",
+            remedy="See its log.",
+            store="opensearch",
+        )
+    return f"OpenSearch {version} at {connection.url} ({health})"
 
 
 class OpenSearchWriter:

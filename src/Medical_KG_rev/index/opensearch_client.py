@@ -14,6 +14,7 @@ from Medical_KG_rev.errors import (
     IndexMismatchError,
     InvalidDocumentError,
     MedicalKGError,
+    PartUnavailableError,
     StorageFullError,
     StoreUnavailableError,
 )
@@ -140,7 +141,7 @@ class OpenSearchConnection:
 
     @cached_property
     def _client(self) -> OpenSearch:
-        from opensearchpy import OpenSearch
+        from opensearchpy import OpenSearch  # translated() has told what to do where it is not installed
 
         return OpenSearch(
             hosts=[self.url],
@@ -176,10 +177,13 @@ def translated(url: str) -> Iterator[None]:
         StorageFullError: the server has run out of disk.
         ConfigurationError: a wrong login, missing rights, a certificate nobody vouches for, or an address that is none.
         IndexMismatchError: an index is missing or has another form.
+        PartUnavailableError: the client library is not installed.
     """
-    from opensearchpy.exceptions import ConnectionError as NoConnectionError
-    from opensearchpy.exceptions import OpenSearchException, SSLError, TransportError
-
+    try:
+        from opensearchpy.exceptions import ConnectionError as NoConnectionError
+        from opensearchpy.exceptions import OpenSearchException, SSLError, TransportError
+    except ImportError as error:
+        raise PartUnavailableError.not_installed("The client of OpenSearch", "opensearch") from error
     try:
         yield
     except SSLError as error:

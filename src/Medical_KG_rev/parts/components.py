@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from Medical_KG_rev.adapters import AdapterManager
     from Medical_KG_rev.index import HaystackIndexWriter, Retriever
     from Medical_KG_rev.index.fusion import Fusion
+    from Medical_KG_rev.index.opensearch_client import OpenSearchConnection
+    from Medical_KG_rev.index.opensearch_schema import Layout
     from Medical_KG_rev.index.rerank_endpoint import HttpReranker
     from Medical_KG_rev.orchestration.resilience.remote import RemoteCallers
     from Medical_KG_rev.orchestration.resilience.state import ResilienceState
@@ -125,6 +127,37 @@ class ComponentParts(StoreParts):
             expander = HaystackSparseExpander(sparse, gpu=self.sparse_gpu_probe, record=self._note_expansion)
         embedder = HaystackEmbedder(backend, expander=expander, gpu=self.gpu_probe, record=self._note_embedding)
         return HaystackComponents(chunker, embedder, expander, self.index_writer)
+
+    @cached_property
+    def search_server(self) -> OpenSearchConnection | None:
+        """The server of the lexical and the learned sparse leg; None where an embedded index holds them."""
+        from Medical_KG_rev.index.opensearch_client import OpenSearchConnection
+
+        settings = self.settings.opensearch
+        if not settings.url:
+            return None
+        return OpenSearchConnection(
+            settings.url,
+            user=settings.user,
+            password=settings.password.get_secret_value(),
+            ca_file=settings.ca_file,
+            timeout_seconds=settings.timeout_seconds,
+            caller=self.caller_for(settings.policy),
+        )
+
+    def search_layout(self, tenant_id: str, sparse: str = "") -> Layout:
+        """Where a tenant's rows lie on the search server; ``sparse`` is the fingerprint of the model of their weights."""
+        from Medical_KG_rev.index.opensearch_schema import Layout
+
+        settings = self.settings.opensearch
+        return Layout(
+            tenant_id,
+            prefix=settings.prefix,
+            is_shared=settings.is_shared(tenant_id),
+            sparse=sparse,
+            shards=settings.shards,
+            replicas=settings.replicas,
+        )
 
     @cached_property
     def index_writer(self) -> HaystackIndexWriter:
