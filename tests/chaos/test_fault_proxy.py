@@ -22,7 +22,7 @@ from shipped_medkg import Medkg, write_study
 from Medical_KG_rev.errors import RemoteError
 from Medical_KG_rev.orchestration.lineage.emitter import OpenLineageEmitter
 from Medical_KG_rev.orchestration.lineage.transports import LineageTarget, open_transport
-from Medical_KG_rev.settings import AdapterSettings, EmbeddingSettings, RemoteSource
+from Medical_KG_rev.settings import AdapterSettings, BatchSettings, EmbeddingSettings, RemoteSource
 
 pytestmark = [pytest.mark.chaos, pytest.mark.component]
 
@@ -141,6 +141,24 @@ def test_a_listing_that_breaks_off_is_gone_on_with_where_it_was(remote: Remote, 
     assert ingest(remote.name, query=word) == dict.fromkeys(ids, DONE)
     assert first_page not in [asked.target for asked in proxy.passed]
     assert len([job for job in ingest.platform.jobs(limit=1000) if job.source_id in ids]) == len(ids)
+
+
+def test_an_article_that_europe_pmc_cannot_give_costs_no_other_of_its_slice(open_ingests: Callable[..., Ingests]) -> None:
+    """Each full text is a request of its own. When the third of a slice cannot be had, the source is taken to be down."""
+    api = EuropePmcApi()
+    names = [f"PMC88100{number}" for number in range(5)]
+    for pmcid in names:
+        api.add(pmcid, f"A record named {pmcid}")
+    with serving(api) as url, spoiling(url) as proxy:
+        source = RemoteSource(base_url=proxy.url)  # type: ignore[arg-type]
+        ingest = open_ingests(adapters=AdapterSettings(pmc_fulltext=source), batch=BatchSettings())
+        lost = ("failed", "ingest", "retries_exhausted")
+        proxy.spoil("unavailable", where=lambda asked: names[1] in asked.target)
+        assert ingest("pmc-fulltext", *names) == {**dict.fromkeys(names, DONE), names[1]: lost}
+        proxy.mend()
+        proxy.spoil("unavailable")
+        assert ingest("pmc-fulltext", *names) == dict.fromkeys(names, lost)
+        assert len(proxy.spoiled) == 3 * ATTEMPTS
 
 
 def test_a_command_whose_source_is_down_says_so_and_its_repetition_completes(medkg: Medkg, quick_config: Path) -> None:

@@ -11,7 +11,13 @@ from Medical_KG_rev.adapters.answers import reason
 from Medical_KG_rev.adapters.formats import sniff
 from Medical_KG_rev.adapters.http import SourceClient
 from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, list_ids, list_pages
-from Medical_KG_rev.errors import PayloadError, RecordNotFoundError, UnexpectedContentError, UnsupportedFormatError
+from Medical_KG_rev.errors import (
+    PayloadError,
+    RecordNotFoundError,
+    RetriesExhaustedError,
+    UnexpectedContentError,
+    UnsupportedFormatError,
+)
 from Medical_KG_rev.models import AdapterRequest, ErrorInfo, ListedRecord, ListingPage, RawPayload
 
 _PMCID = re.compile(r"PMC[0-9]{1,12}")
@@ -72,7 +78,7 @@ class PmcFulltextAdapter:
 
         Raises:
             UsageError: a wrong id.
-            RemoteError: a request failed for good.
+            RemoteError: a request failed for good; RetriesExhaustedError names the article (``source_id``).
         """
         ids = checked_ids(request.ids, _normal, self.name, EXAMPLE)
         return [payload for pmcid in ids for payload in self._article(pmcid)]
@@ -86,6 +92,9 @@ class PmcFulltextAdapter:
             self._check(pmcid, content)
         except RecordNotFoundError:
             return
+        except RetriesExhaustedError as error:  # of this article alone, perhaps: whoever asked for many is told which
+            subject = {**error.subject, "source_id": pmcid}
+            raise RetriesExhaustedError(error.message, remedy=error.remedy, **subject) from error.__cause__
         yield RawPayload(
             source=self.name,
             source_id=pmcid,

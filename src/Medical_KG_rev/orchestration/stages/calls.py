@@ -37,11 +37,16 @@ SYSTEMIC = (
 """Errors that no document is guilty of: the run stops, and every document waits for the next."""
 
 
+NAMED_LOSSES = 2
+"""So many records of a slice may use up their attempts, one by one; at the next their source is taken to be down."""
+
+
 class Slicer:
     """Cuts documents into slices of a bounded size and runs a call for each.
 
     A slice that fails with an error that would come again is halved, so that only the guilty document fails. One that failed
-    after all retries fails as a whole: halving it would only repeat the attempts.
+    after all retries fails as a whole, for halving it would only repeat the attempts; unless the error names a record
+    (``source_id``): then that one fails, and the call is made for the others.
     """
 
     def __init__(self, documents: Sequence[DocumentState], size: int, sizes: Sequence[int] | None = None) -> None:
@@ -55,20 +60,23 @@ class Slicer:
         fail: Callable[[DocumentState, BaseException], None],
     ) -> None:
         """Runs ``call`` on each slice; ``fail`` is told each document that could not be helped, and why."""
-        waiting = list(self._slices())[::-1]
+        waiting: list[tuple[Sequence[DocumentState], int]] = [(part, 0) for part in self._slices()][::-1]
         while waiting:
-            part = waiting.pop()
+            part, losses = waiting.pop()
             try:
                 call(part)
             except SYSTEMIC:
                 raise
             except Exception as error:  # noqa: BLE001 - the border that turns any failure into a recorded one
                 if len(part) == 1 or is_transient(error) or isinstance(error, RetriesExhaustedError):
-                    for document in part:
+                    guilty, others = _apart(part, error) if losses < NAMED_LOSSES else (part, [])
+                    for document in guilty:
                         fail(document, error)
+                    if others:
+                        waiting.append((others, losses + 1))
                 else:
                     middle = len(part) // 2
-                    waiting += [part[middle:], part[:middle]]
+                    waiting += [(part[middle:], losses), (part[:middle], losses)]
 
     def _slices(self) -> Iterator[Sequence[DocumentState]]:
         start = total = 0
@@ -79,6 +87,13 @@ class Slicer:
             total += size
         if start < len(self._documents):
             yield self._documents[start:]
+
+
+def _apart(part: Sequence[DocumentState], error: Exception) -> tuple[Sequence[DocumentState], Sequence[DocumentState]]:
+    """Those that the error concerns, and the others: all of them, and none, where it names no record of the slice."""
+    named = getattr(error, "source_id", None)
+    guilty = [document for document in part if document.job.source_id == named]
+    return (guilty, [document for document in part if document.job.source_id != named]) if guilty else (part, [])
 
 
 def merge_inputs(product: Product | None, values: Sequence[Any]) -> tuple[Any, ...]:
