@@ -82,7 +82,7 @@ def test_queued_batches_are_run_by_the_daemon_though_postgresql_goes_away(
     attempts = dict(medkg.ledger("SELECT batch_id, attempt FROM batches"))
     assert len(attempts) == DOCUMENTS / BATCH
     until(lambda: runs_by_key(port).keys() >= {f"{batch}:{last}" for batch, last in attempts.items()}, daemon)
-    until(lambda: all(runs_by_key(port)[f"{batch}:{last}"] == ["SUCCESS"] for batch, last in attempts.items()), daemon)
+    until(lambda: all("SUCCESS" in runs_by_key(port)[f"{batch}:{last}"] for batch, last in attempts.items()), daemon)
     assert set(runs_by_key(port)) == {f"{batch}:{number}" for batch, last in attempts.items() for number in range(1, last + 1)}
     assert "SENSOR" in healthy_daemons(port)
     metrics = sensor_metrics(medkg)
@@ -130,12 +130,12 @@ def ask(port: int) -> dict[str, Any]:
 
 
 def runs_by_key(port: int) -> dict[str, list[str]]:
-    """The statuses of the runs that the UI shows, by the key under which the sensor asked for them."""
+    """The statuses of the runs that the UI shows, by batch and attempt."""
     found: dict[str, list[str]] = {}
     for run in ask(port)["runsOrError"]["results"]:
         tags = {tag["key"]: tag["value"] for tag in run["tags"]}
-        assert tags["dagster/run_key"] == tags["medkg/run_key"]
-        found.setdefault(tags["dagster/run_key"], []).append(run["status"])
+        assert tags["dagster/run_key"].partition("/")[0] == tags["medkg/run_key"], "`/2`: the first could not be launched"
+        found.setdefault(tags["medkg/run_key"], []).append(run["status"])
     return found
 
 

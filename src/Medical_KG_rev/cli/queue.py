@@ -69,7 +69,7 @@ def drain(output: Output, timeout: float, reason: str) -> int:
     if busy:
         output.say(
             f"Not drained: batches still at work after {timeout:g} s: {busy:,}. Nothing new begins, and they end by themselves: "
-            "run `medkg queue drain` again, or stop the workers with SIGTERM, which gives their batches back after the stage at hand."
+            "run `medkg queue drain` again, or stop the workers with SIGTERM, which gives batches back after the stage at hand."
         )
         return 1
     output.say("Drained: no worker holds a batch. `medkg queue resume` lets work begin again.")

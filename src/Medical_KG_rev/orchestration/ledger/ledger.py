@@ -18,6 +18,7 @@ from Medical_KG_rev.orchestration.events.factory import CloudEventFactory
 from Medical_KG_rev.orchestration.events.model import Event
 from Medical_KG_rev.orchestration.ledger.admission import QueueGates
 from Medical_KG_rev.orchestration.ledger.audit import AuditTrail
+from Medical_KG_rev.orchestration.ledger.batch_ends import end_abandoned
 from Medical_KG_rev.orchestration.ledger.database import Database, open_database
 from Medical_KG_rev.orchestration.ledger.dead_letters import ENDED_BADLY, DeadLetters, requeued
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
@@ -285,7 +286,8 @@ class Ledger:
             if job.status in (JobStatus.LEASED, JobStatus.RUNNING, JobStatus.STUCK):
                 connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(cancel_requested=True, updated_at=now))
             elif move(connection, JobStatus.CANCELLED, now, jobs.c.job_id == job_id, batch_id=None):
-                self.outbox.append(connection, [cancelled_event(self.events, job, now)])
+                left = [] if job.batch_id is None else end_abandoned(connection, self.events, job.batch_id, now)
+                self.outbox.append(connection, [cancelled_event(self.events, job, now), *left])
             else:
                 raise self._invalid(connection, job_id, JobStatus.CANCELLED)
             self._note(connection, job, "jobs.cancel", actor, now, {"reason": reason})

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from Medical_KG_rev.errors import LeaseLostError
 from Medical_KG_rev.orchestration.events.factory import CloudEventFactory
 from Medical_KG_rev.orchestration.ledger.admission import LEASING, closed_gates
+from Medical_KG_rev.orchestration.ledger.batch_ends import end_batch
 from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.records import Batch, Job, Lease
@@ -231,8 +232,8 @@ class WorkQueue:
             return None
         row = connection.execute(select(batches).where(batches.c.batch_id == batch_id)).mappings().one()
         batch = Batch(**row)
-        if not move(connection, JobStatus.LEASED, now, jobs.c.batch_id == batch_id):  # another batch has adopted them all
-            connection.execute(update(batches).where(batches.c.batch_id == batch_id).values(status="completed"))
+        if not move(connection, JobStatus.LEASED, now, jobs.c.batch_id == batch_id):  # all were cancelled, or adopted by another
+            self._outbox.append(connection, [end_batch(connection, self._events, batch, now)])
             return None
         self._note_turn(connection, batch.tenant_id, now)
         leased = self._events.batch_leased(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from Medical_KG_rev.orchestration.events.factory import CloudEventFactory
 from Medical_KG_rev.orchestration.events.model import Event
+from Medical_KG_rev.orchestration.ledger.batch_ends import end_batch
 from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.dead_letters import DeadLetters, dead_event, requeued
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
@@ -64,10 +65,7 @@ class Recovery:
             if left:
                 self._give_back(connection, batch, left, failure or STOPPED, now)
                 return
-            connection.execute(
-                update(batches).where(batches.c.batch_id == batch.batch_id).values(status="completed", lease_expires_at=None)
-            )
-            self._outbox.append(connection, [self._completed(connection, batch, now)])
+            self._outbox.append(connection, [end_batch(connection, self._events, batch, now)])
 
         self._database.write(work)
 
@@ -246,22 +244,6 @@ class Recovery:
 
     def _lost(self, batch: Batch, now: float) -> Event:
         return self._events.batch_lost(batch_subject(batch), worker=batch.worker, epoch=batch.lease_epoch, time=now)
-
-    def _completed(self, connection: Connection, batch: Batch, now: float) -> Event:
-        by_end = select(jobs.c.status, jobs.c.unchanged, func.count()).group_by(jobs.c.status, jobs.c.unchanged)
-        rows = connection.execute(by_end.where(jobs.c.batch_id == batch.batch_id)).all()
-        unchanged = sum(count for _, is_unchanged, count in rows if is_unchanged)
-        completed = sum(count for status, _, count in rows if status == JobStatus.COMPLETED)
-        failed = sum(count for status, _, count in rows if status in (JobStatus.FAILED, JobStatus.DEAD))
-        return self._events.batch_completed(
-            batch_subject(batch),
-            epoch=batch.lease_epoch,
-            duration_ms=(now - batch.created_at) * 1000,
-            completed=completed - unchanged,
-            unchanged=unchanged,
-            failed=failed,
-            time=now,
-        )
 
 
 def _batch(connection: Connection, batch_id: str) -> Batch:
