@@ -45,7 +45,7 @@ class AdapterSettings(BaseModel):
 class ChunkingSettings(BaseModel):
     """How documents are cut. Tokens are the embedding model's own."""
 
-    max_tokens: int = Field(default=384, ge=32, le=8192)
+    max_tokens: int = Field(default=510, ge=32, le=8192, description="At most; less where the model reads less.")
     target_tokens: int = Field(default=256, ge=16, le=8192)
     min_tokens: int = Field(default=48, ge=0, le=4096)
     excluded_section_kinds: tuple[str, ...] = Field(default=("references",), description="Sections that are not indexed.")
@@ -243,12 +243,17 @@ class LogSettings(BaseModel):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 
-class LegWeights(BaseModel):
-    """How much each leg counts in a weighted fusion."""
+STATIC_DENSE_WEIGHT = 0.35
 
-    bm25: float = Field(default=1.0, ge=0, le=1000)
-    sparse: float = Field(default=1.0, ge=0, le=1000)
-    dense: float = Field(default=1.0, ge=0, le=1000)
+
+class LegWeights(BaseModel):
+    """How much each leg counts in a weighted fusion; chosen on SciFact's training queries (`benchmarks/retrieval`)."""
+
+    bm25: float = Field(default=0.6, ge=0, le=1000)
+    sparse: float = Field(default=0.3, ge=0, le=1000)
+    dense: float | None = Field(
+        default=None, ge=0, le=1000, description=f"Default: 1, but {STATIC_DENSE_WEIGHT} for vectors of the model `static`."
+    )
 
 
 class SearchSettings(BaseModel):
@@ -256,7 +261,7 @@ class SearchSettings(BaseModel):
 
     depth: int = Field(default=100, ge=1, le=10_000, description="Hits taken from each leg before fusion.")
     fusion: Literal["rrf", "wrrf", "minmax"] = Field(
-        default="rrf", description="Reciprocal rank fusion, the same with weights, or the weighted mean of scaled scores."
+        default="minmax", description="The weighted mean of scaled scores, reciprocal rank fusion, or the same with weights."
     )
     weights: LegWeights = LegWeights()
     rrf_k: int = Field(default=60, ge=1, le=1000, description="The constant of reciprocal rank fusion.")
@@ -345,6 +350,13 @@ class Settings(BaseSettings):
     def sparse_model(self) -> str:
         """``none``, ``splade-tiny`` or ``http``."""
         return self.sparse.model or ("none" if self.embedding.model == "static" else "splade-tiny")
+
+    @property
+    def leg_weights(self) -> dict[str, float]:
+        """How much each leg counts."""
+        weights = self.search.weights
+        dense = STATIC_DENSE_WEIGHT if self.embedding.model == "static" else 1.0
+        return {"bm25": weights.bm25, "sparse": weights.sparse, "dense": dense if weights.dense is None else weights.dense}
 
     @property
     def event_sink(self) -> str:

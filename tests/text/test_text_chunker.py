@@ -190,7 +190,7 @@ def test_a_document_without_text_or_with_references_only_has_no_chunks(make_chun
 
 def test_a_document_without_sections_is_cut_at_its_paragraphs(make_chunker: Make, context: StageContext) -> None:
     document = Document(doc_id="local:a", source="local", title="", text=f"{_sentences(20)}\n\n{_sentences(20)}\n", sections=())
-    chunks = make_chunker().execute(context, document)
+    chunks = make_chunker(max_tokens=384).execute(context, document)
     assert [chunk.text.startswith("Sentence0 ") for chunk in chunks] == [True, True]
 
 
@@ -214,7 +214,7 @@ def test_a_giant_table_is_cut_between_rows(make_chunker: Make, context: StageCon
     builder.table(
         [[CellText(f"row{row}"), CellText("some value"), CellText("3.5")] for row in range(200)], caption="Table 1. Values."
     )
-    chunks = make_chunker().execute(context, builder.build())
+    chunks = make_chunker(max_tokens=384).execute(context, builder.build())
     assert len(chunks) > 2
     assert all(chunk.text.split("\n")[0].startswith(("row", "Table 1")) for chunk in chunks)
     assert all(chunk.text.endswith("3.5") for chunk in chunks)
@@ -225,7 +225,7 @@ def test_a_word_of_any_length_is_kept_whole_in_pieces(make_chunker: Make, contex
     text = f"Before {'ACGT-' * (length // 5)} after."
     chunks = make_chunker().execute(context, _article(("", text), title=""))
     assert "".join("".join(chunk.text.split()) for chunk in chunks) == text.replace(" ", "")
-    assert max(len(chunk.text) for chunk in chunks) <= 384 * 33
+    assert max(len(chunk.text) for chunk in chunks) <= 510 * 33
 
 
 def test_provenance_names_blocks_page_and_box(make_chunker: Make, context: StageContext) -> None:

@@ -210,7 +210,7 @@ class ComponentParts(StoreParts):
         from Medical_KG_rev.index.fusion import Fusion
 
         search = self.settings.search
-        return Fusion(search.fusion, search.weights.model_dump(), search.rrf_k)
+        return Fusion(search.fusion, self.settings.leg_weights, search.rrf_k)
 
     @cached_property
     def stage_types(self) -> StageRegistry:
