@@ -48,6 +48,12 @@ test: setup ## every test that needs no outside server, with coverage
 test-services: setup ## the tests that need PostgreSQL, Kafka and S3: those are started on loopback; one that is missing is an error
 	MK_REQUIRE_SERVICES=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "service and not bench" $(TESTS)
 
+# The chaos tests in their long form: kills on each database; documents, and seconds without PostgreSQL and Kafka. tests/README.md
+# says how to run a part of it again.
+test-all: export MK_CHAOS_ROUNDS ?= 200
+test-all: export MK_CHAOS_DOCUMENTS ?= 500
+test-all: export MK_CHAOS_POSTGRES_SECONDS ?= 20
+test-all: export MK_CHAOS_KAFKA_SECONDS ?= 60
 test-all: setup ## everything, long parts included
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not bench" --cov --cov-report=term --cov-report=html
