@@ -197,7 +197,7 @@ class ImpactSegment:
         for place, weight in zip(places[known].tolist(), query.weights[known], strict=True):
             start, end = self._offsets[place], self._offsets[place + 1]
             try:
-                scores[self._rows[start:end]] += weight * self._weights[start:end].astype(np.float32)
+                np.add.at(scores, self._rows[start:end], weight * self._weights[start:end].astype(np.float32))
             except IndexError as error:
                 raise self._damaged("a posting names a row that is not there") from error
         return scores

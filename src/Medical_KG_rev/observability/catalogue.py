@@ -142,7 +142,7 @@ SENSOR_TRIGGERS = Metric(
     "orchestration.dagster.ticks",
     (_SENSOR,),
 )
-_PROBE = Label("probe", ("nvml", "endpoint"))
+_PROBE = Label("probe", ("nvml", "endpoint", "sparse_endpoint"))
 GPU_MEMORY = Metric(
     "medkg_gpu_memory_used_bytes",
     Kind.GAUGE,

@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from Medical_KG_rev.errors import UsageError
-from Medical_KG_rev.models import Caller, SparseVector
 from Medical_KG_rev.parts.stores import LedgerArchive, StoreParts
 from Medical_KG_rev.settings import Settings
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from Medical_KG_rev.index.opensearch_client import OpenSearchConnection
     from Medical_KG_rev.index.opensearch_schema import Layout
     from Medical_KG_rev.index.rerank_endpoint import HttpReranker
+    from Medical_KG_rev.models import Caller, SparseVector
     from Medical_KG_rev.orchestration.resilience.remote import RemoteCallers
     from Medical_KG_rev.orchestration.resilience.state import ResilienceState
     from Medical_KG_rev.orchestration.stages.registry import StageRegistry
@@ -241,7 +241,7 @@ class ComponentParts(StoreParts):
             sample.tokens,
             sample.model,
             sample.seconds,
-            self._note_gpu(sample.gpu),
+            self._note_gpu(sample.gpu, "endpoint"),
         )
 
     def _note_expansion(self, sample: ExpansionSample) -> None:
@@ -252,14 +252,14 @@ class ComponentParts(StoreParts):
             sample.truncated,
             sample.model,
             sample.seconds,
-            self._note_gpu(sample.gpu),
+            self._note_gpu(sample.gpu, "sparse_endpoint"),
         )
 
-    def _note_gpu(self, gpu: GpuSample | None) -> str:
+    def _note_gpu(self, gpu: GpuSample | None, probe: str) -> str:
         """Sets the gauges of an endpoint's GPU, and says what they say."""
         if gpu is None:
             return ""
-        self.metrics.gpu(gpu.memory_used_bytes, gpu.utilisation, probe="endpoint")
+        self.metrics.gpu(gpu.memory_used_bytes, gpu.utilisation, probe=probe)
         return f"; GPU memory used {gpu.memory_used_bytes}, utilisation {gpu.utilisation}"
 
     @cached_property
