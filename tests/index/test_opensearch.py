@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import itertools
+import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from real_servers import RunningServer
 
 from Medical_KG_rev.errors import ConfigurationError, IndexMismatchError, InvalidDocumentError, StoreUnavailableError
 from Medical_KG_rev.failures import event_reason
-from Medical_KG_rev.index import opensearch_rows
+from Medical_KG_rev.index import Analyser, opensearch_rows
+from Medical_KG_rev.index.filters import Filter
+from Medical_KG_rev.index.lexical import TantivyStore
 from Medical_KG_rev.index.opensearch import OpenSearchSparseReader, OpenSearchStore
 from Medical_KG_rev.index.opensearch_client import OpenSearchConnection
 from Medical_KG_rev.index.opensearch_schema import Layout
 from Medical_KG_rev.index.ports import Row
 from Medical_KG_rev.models import SparseVector
+from Medical_KG_rev.services import Server
 from Medical_KG_rev.testing.lexical import ROWS, check_lexical_store, write
-from Medical_KG_rev.testing.sparse import check_sparse_reader, sparse_vector
+from Medical_KG_rev.testing.sparse import check_sparse_reader, dot_products, sparse_vector
 
 pytestmark = pytest.mark.service
 
@@ -105,19 +112,6 @@ def test_one_poisoned_row_is_named(make: MakeStore) -> None:
     assert make().vids(NAME).tolist() == []
 
 
-def test_removed_rows_are_seen_until_others_come(make: MakeStore) -> None:
-    """A reader of the generation before finds all of it, as long as only what it lost is removed."""
-    store = make()
-    write(store, ROWS)
-    reader = store.reader(NAME)
-    writer = store.writer(NAME)
-    writer.remove([1, 2])
-    writer.commit()
-    assert {vid for vid, _ in reader.search(["stroke"], 10)} == {1, 2, 4}
-    write(store, [Row(7, "stroke", (), 0)], generation=2)
-    assert {vid for vid, _ in reader.search(["stroke"], 10)} == {4, 7}
-
-
 def test_more_hits_than_one_answer_holds(make: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opensearch_rows, "_PAGE", 100)
     store = make()
@@ -126,6 +120,107 @@ def test_more_hits_than_one_answer_holds(make: MakeStore, monkeypatch: pytest.Mo
     assert len(found) == len({vid for vid, _ in found}) == 330
     assert found == sorted(found, key=lambda hit: (-hit[1], hit[0]))
     assert store.vids(NAME).tolist() == list(range(350))
+
+
+OPERATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "A"]),
+        st.sampled_from(["add", "remove", "remove_generation", "drop"]),
+        st.integers(1, 3),
+        st.lists(st.sampled_from(["aspirin", "stroke", "tenant"]), min_size=1, max_size=3),
+    ),
+    max_size=5,
+)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(operations=OPERATIONS)
+def test_tenants_of_one_shared_index_never_see_each_other(make: MakeStore, operations: Any) -> None:
+    """Two tenants with the same vids, generations and lexicon names; every read path against a model of each."""
+    stores = {tenant: make(tenant, is_shared=True) for tenant in ("a", "A")}
+    held: dict[str, dict[int, tuple[int, set[str]]]] = {tenant: {} for tenant in stores}
+    for store in stores.values():
+        store.writer(NAME)
+        store.drop(NAME)
+    for tenant, operation, number, words in operations:
+        store, rows = stores[tenant], held[tenant]
+        writer = store.writer(NAME)
+        match operation:
+            case "add":
+                sparse = sparse_vector({number: 1.0})
+                writer.add(number, [Row(number, " ".join(words), (f"source={tenant}",), 20200101, sparse)])
+                rows[number] = (number, set(words))
+            case "remove":
+                writer.remove([number])
+                rows.pop(number, None)
+            case "remove_generation":
+                writer.remove_generation(number)
+                rows.pop(number, None)
+            case _:
+                store.drop(NAME)
+                rows.clear()
+        writer.commit()
+    for tenant, store in stores.items():
+        rows = held[tenant]
+        assert store.vids(NAME).tolist() == sorted(rows)
+        assert store.names() == ([NAME] if rows else [])
+        for word in ("aspirin", "stroke", "tenant"):
+            found = {vid for vid, _ in store.reader(NAME).search([word], 10)}
+            assert found == {vid for vid, (_, words) in rows.items() if word in words}
+        other = Filter((("source=a" if tenant == "A" else "source=A",),))
+        assert store.reader(NAME).search(["aspirin", "stroke", "tenant"], 10, other) == []
+        query = sparse_vector({1: 1.0, 2: 1.0, 3: 1.0})
+        assert {vid for vid, _ in store.sparse_reader(NAME).search(query, 10)} == set(rows)
+
+
+def test_the_legs_find_what_the_embedded_ones_find(make: MakeStore, test_data: Path, tmp_path: Path) -> None:
+    """Mean overlap of the ten best with tantivy's, and of exact dot products, over passages of SciFact."""
+    analyser = Analyser()
+    lines = (test_data / "beir" / "scifact" / "corpus.jsonl").read_text().splitlines()[:400]
+    rng = np.random.default_rng(5)
+    rows = []
+    for vid, record in enumerate(map(json.loads, lines)):
+        terms = rng.choice(2_000, 40, replace=False)
+        weights = {
+            int(term): float(np.float16(weight)) for term, weight in zip(terms, rng.gamma(1.0, 0.5, 40) + 0.01, strict=True)
+        }
+        rows.append(Row(vid, analyser.joined(f"{record['title']} {record['text']}"), (), 0, sparse_vector(weights)))
+    embedded, server = TantivyStore(tmp_path), make()
+    for store in (embedded, server):
+        write(store, rows)
+    queries = [json.loads(line)["title"] for line in lines[:100]]
+    overlaps = {"bm25": [], "sparse": []}
+    one, other = embedded.reader(NAME), server.reader(NAME)
+    for query in queries:
+        best = {vid for vid, _ in one.search(analyser.tokens(query), 10)}
+        overlaps["bm25"].append(len(best & {vid for vid, _ in other.search(analyser.tokens(query), 10)}) / len(best))
+    reader = server.sparse_reader(NAME)
+    for _ in range(50):
+        query = sparse_vector(
+            {
+                int(term): float(weight)
+                for term, weight in zip(rng.choice(2_000, 20, replace=False), rng.gamma(1.0, 0.7, 20), strict=True)
+            }
+        )
+        best = {vid for vid, _ in dot_products(rows, query)[:10]}
+        overlaps["sparse"].append(len(best & {vid for vid, _ in reader.search(query, 10)}) / len(best))
+    means = {leg: float(np.mean(found)) for leg, found in overlaps.items()}
+    assert min(means.values()) >= 0.95, means
+
+
+def test_what_was_acknowledged_outlives_a_kill(own_server: Callable[[str], Server]) -> None:
+    server = own_server("opensearch")
+    connection = OpenSearchConnection(server.environment["MK_OPENSEARCH__URL"], timeout_seconds=10)
+    store = OpenSearchStore(connection, Layout("default"))
+    write(store, ROWS)
+    store.writer(NAME).add(2, [Row(7, "stroke staged", (), 0)])
+    server.kill()
+    with pytest.raises(StoreUnavailableError, match="does not answer"):
+        store.reader(NAME)
+    own_server("opensearch")
+    assert store.vids(NAME).tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert {vid for vid, _ in store.reader(NAME).search(["stroke"], 10)} == {1, 2, 4, 7}
+    connection.close()
 
 
 def test_a_wrong_address_and_a_silent_server_are_told_apart() -> None:

@@ -1,7 +1,7 @@
 """The lexical and the learned sparse leg on OpenSearch: one document a row, holding our own tokens and term weights.
 
-What a writer has added stays on the server until it is removed, committed or not; the catalogue decides what can be found. Rows
-that are removed go on being found until the next commit that adds some, so that readers of the generation before find all of it.
+What a writer has added stays on the server until it is removed, committed or not, and readers see what is there now: the
+catalogue decides what can be found.
 """
 
 from __future__ import annotations
@@ -145,13 +145,16 @@ class OpenSearchWriter:
     def __init__(self, rows: TenantRows) -> None:
         self._rows = rows
         self._added: dict[int, set[int]] = {}
+        self._is_changed = False
 
     def add(self, generation: int, rows: Iterable[Row]) -> None:
         """Stores rows; raises as :meth:`OpenSearchConnection.bulk` does."""
+        self._is_changed = True
         self._rows.add(generation, self._noted(self._added.setdefault(generation, set()), rows))
 
     def remove(self, vids: Iterable[int]) -> None:
-        """Removes rows; searches go on finding them until the next commit that adds some."""
+        """Removes rows; those that are not there are no failure."""
+        self._is_changed = True
         self._rows.remove(vids)
 
     def remove_generation(self, generation: int) -> None:
@@ -160,12 +163,12 @@ class OpenSearchWriter:
         self._added.pop(generation, None)
 
     def commit(self) -> None:
-        """Lets searches see what was added.
+        """Lets searches see what was changed.
 
         Raises:
             StoreUnavailableError: the server does not hold all of it.
         """
-        if not self._added:
+        if not self._is_changed:
             return
         self._rows.refresh()
         for generation, vids in self._added.items():
@@ -177,6 +180,7 @@ class OpenSearchWriter:
                     store="opensearch",
                 )
         self._added.clear()
+        self._is_changed = False
 
     def close(self) -> None:
         """Nothing is held open."""

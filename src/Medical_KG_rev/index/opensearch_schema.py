@@ -64,7 +64,7 @@ class Layout:
 
     @property
     def settings(self) -> Body:
-        """BM25 as tantivy has it, and no refresh but at a commit: removals are seen no sooner than what replaces them."""
+        """BM25 as tantivy has it, and no refresh but at a commit."""
         return {"refresh_interval": "-1", "similarity": {"default": {"type": "BM25", "k1": "1.2", "b": "0.75"}}}
 
     @property

@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 
 class LexicalReader(Protocol):
-    """A lexicon as it was when it was opened."""
+    """A lexicon as it was when it was opened, or, on a server, as it is now."""
 
     def search(self, tokens: Sequence[str], limit: int, wanted: Filter = EVERYTHING) -> Scored:
         """The best ``limit`` of the wanted rows by BM25 (k1 1.2, b 0.75) for a disjunction of ``tokens``.
@@ -45,7 +45,7 @@ class LexicalReader(Protocol):
 
 
 class LexicalWriter(Protocol):
-    """Changes to one lexicon. Nothing need be durable before :meth:`commit`; removals may be seen as late as rows added next."""
+    """Changes to one lexicon. Nothing need be durable or seen before :meth:`commit`."""
 
     def add(self, generation: int, rows: Iterable[Row]) -> None: ...
 

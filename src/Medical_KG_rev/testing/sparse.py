@@ -29,7 +29,7 @@ def check_sparse_reader(open_reader: Callable[[Sequence[Row]], SparseReader], *,
     for terms, weights in (([3], [1.0]), ([0, 7, 29_999], [0.5, 2.0, 1.5]), ([7, 30_521], [60.0, 0.01]), ([5], [1.0])):
         query = sparse_vector(dict(zip(terms, weights, strict=True)))
         for wanted in (EVERYTHING, Filter((("section=results",),)), Filter((), 20210101, 20211231)):
-            expected = _dot_products([row for row in rows if _is_wanted(row, wanted)], query)
+            expected = dot_products([row for row in rows if _is_wanted(row, wanted)], query)
             found = reader.search(query, 100, wanted)
             order = [vid for vid, _ in expected]
             expect([vid for vid, _ in found] == order, f"terms {terms} under {wanted} gave {found}, not {expected}")
@@ -62,7 +62,8 @@ def _sparse_rows() -> list[Row]:
     return [row._replace(sparse=sparse_vector(weights)) for row, weights in zip(ROWS, vectors, strict=True)]
 
 
-def _dot_products(rows: Sequence[Row], query: SparseVector) -> list[tuple[int, float]]:
+def dot_products(rows: Sequence[Row], query: SparseVector) -> list[tuple[int, float]]:
+    """Rows with their dot products, best first, equal ones by vid. The oracle of the kit."""
     wanted = dict(zip(query.terms.tolist(), query.weights.tolist(), strict=True))
     scores = {
         row.vid: sum(
