@@ -85,7 +85,7 @@ class Metrics:
     # --- parts -------------------------------------------------------------------------------------------------------
 
     def gpu(self, memory_used_bytes: int | None, utilisation: float | None, probe: str = "nvml") -> None:
-        """What the probe (``nvml``, ``endpoint``, ``sparse_endpoint``) sees; None, for what it cannot see, takes the gauge away."""
+        """What a probe (``nvml``, ``endpoint``, ``sparse_endpoint``) sees; None, for what it cannot see, takes the gauge away."""
         self._set(catalogue.GPU_MEMORY, (probe,), memory_used_bytes)
         self._set(catalogue.GPU_UTILISATION, (probe,), utilisation)
 
