@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from Medical_KG_rev.errors import RecordNotFoundError, UsageError
-from Medical_KG_rev.models import AdapterRequest, Chunk, Document
 from Medical_KG_rev.orchestration.ledger import Job, JobStatus
 from Medical_KG_rev.os_user import os_user
 from Medical_KG_rev.parts import PlatformParts
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from Medical_KG_rev.index import Retriever, SearchResult
     from Medical_KG_rev.index.filters import Filter
     from Medical_KG_rev.index.requests import RetrievalResult, RetrieveRequest
+    from Medical_KG_rev.models import AdapterRequest, Chunk, Document
     from Medical_KG_rev.orchestration.ledger.records import DeadLetter
     from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig
     from Medical_KG_rev.planning import Plan
@@ -120,6 +120,8 @@ class Platform:
         Raises:
             UsageError: names the valid values.
         """
+        from Medical_KG_rev.models import AdapterRequest  # with numpy, which commands about jobs need not wait for
+
         request = AdapterRequest(
             source=source,
             tenant_id=self.tenant,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import msgspec
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from Medical_KG_rev.errors import QueueSaturatedError
 from Medical_KG_rev.orchestration.ledger.audit import AuditTrail
 from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.records import AuditEntry
+from Medical_KG_rev.orchestration.ledger.rows import upsert
 from Medical_KG_rev.orchestration.ledger.schema import gates
 
 ADMISSION, LEASING = "admission", "leasing"
@@ -34,12 +33,11 @@ class QueueGates:
 
     def set(self, name: str, *, closed: bool, actor: str, reason: str = "") -> None:
         """Closes or opens a switch, for all workers and until it is set again."""
-        upsert = postgres_insert if self._database.is_postgres else sqlite_insert
 
         def work(connection: Connection) -> None:
             now = self._database.now(connection)
             values = {"closed": closed, "reason": reason, "changed_at": now}
-            statement = upsert(gates).values(name=name, **values)
+            statement = upsert(gates, postgres=self._database.is_postgres).values(name=name, **values)
             connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
             action = f"queue.{name}.{'close' if closed else 'open'}"
             self._audit.append(

@@ -7,8 +7,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from Medical_KG_rev.errors import JobNotFoundError, MedicalKGError, UsageError
 from Medical_KG_rev.orchestration.events.factory import CloudEventFactory
@@ -16,7 +14,7 @@ from Medical_KG_rev.orchestration.ledger.audit import AuditTrail
 from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.records import AuditEntry, DeadLetter, Job
-from Medical_KG_rev.orchestration.ledger.rows import read_records
+from Medical_KG_rev.orchestration.ledger.rows import read_records, upsert
 from Medical_KG_rev.orchestration.ledger.schema import dead_letters, jobs
 from Medical_KG_rev.orchestration.ledger.states import JobStatus
 from Medical_KG_rev.orchestration.ledger.subjects import job_subject
@@ -41,8 +39,7 @@ class DeadLetters:
         """Part of the transaction in which the jobs fail."""
         if not letters:
             return
-        upsert = postgres_insert if self._database.is_postgres else sqlite_insert
-        statement = upsert(dead_letters)
+        statement = upsert(dead_letters, postgres=self._database.is_postgres)
         kept = {"first_at", "replays", "job_id", "count"}
         changed = {column.name: statement.excluded[column.name] for column in dead_letters.c if column.name not in kept}
         statement = statement.on_conflict_do_update(

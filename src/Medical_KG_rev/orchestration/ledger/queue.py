@@ -7,8 +7,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from Medical_KG_rev.errors import LeaseLostError
 from Medical_KG_rev.orchestration.events.factory import CloudEventFactory
@@ -17,7 +15,7 @@ from Medical_KG_rev.orchestration.ledger.batch_ends import end_batch
 from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.records import Batch, Job, Lease
-from Medical_KG_rev.orchestration.ledger.rows import read_records
+from Medical_KG_rev.orchestration.ledger.rows import read_records, upsert
 from Medical_KG_rev.orchestration.ledger.schema import UNBATCHED, batches, jobs, submissions, turns
 from Medical_KG_rev.orchestration.ledger.states import JobStatus, phase
 from Medical_KG_rev.orchestration.ledger.subjects import batch_subject
@@ -50,7 +48,7 @@ class WorkQueue:
         def work(connection: Connection) -> Lease | None:
             if not self._enqueue(connection, batch, job_ids) or LEASING in closed_gates(connection):
                 return None
-            return self._take(connection, batch.batch_id, worker, seconds)
+            return self._take(connection, batch.batch_id, worker, seconds, self._database.now(connection))
 
         return self._database.write(work)
 
@@ -81,8 +79,9 @@ class WorkQueue:
         def work(connection: Connection) -> Lease | None:
             if LEASING in closed_gates(connection):
                 return None
-            while batch_id := self._next(connection, batch_ids, submission_id):
-                if lease := self._take(connection, batch_id, worker, seconds):
+            now = self._database.now(connection)
+            while batch_id := self._next(connection, batch_ids, submission_id, now):
+                if lease := self._take(connection, batch_id, worker, seconds, now):
                     return lease
             return None
 
@@ -184,7 +183,7 @@ class WorkQueue:
             self._outbox.append(connection, [created])
         return taken
 
-    def _next(self, connection: Connection, batch_ids: Sequence[str] | None, submission_id: str | None) -> str | None:
+    def _next(self, connection: Connection, batch_ids: Sequence[str] | None, submission_id: str | None, now: float) -> str | None:
         busy = (
             select(batches.c.tenant_id, func.count().label("batches"))
             .where(batches.c.status.in_(HELD))
@@ -209,14 +208,13 @@ class WorkQueue:
         if batch_ids is not None:
             query = query.where(batches.c.batch_id.in_(batch_ids))
         else:
-            query = query.where(batches.c.not_before <= self._database.now(connection))
+            query = query.where(batches.c.not_before <= now)
         if submission_id is not None:
             query = query.where(batches.c.submission_id == submission_id)
         return connection.execute(query).scalar()
 
-    def _take(self, connection: Connection, batch_id: str, worker: str, seconds: float) -> Lease | None:
-        now = self._database.now(connection)
-        taken = connection.execute(
+    def _take(self, connection: Connection, batch_id: str, worker: str, seconds: float, now: float) -> Lease | None:
+        taking = (
             update(batches)
             .where(batches.c.batch_id == batch_id, batches.c.status == "queued")
             .values(
@@ -227,10 +225,11 @@ class WorkQueue:
                 lease_expires_at=now + seconds,
                 updated_at=now,
             )
-        ).rowcount
-        if not taken:
+            .returning(batches)
+        )
+        row = connection.execute(taking).mappings().one_or_none()
+        if row is None:
             return None
-        row = connection.execute(select(batches).where(batches.c.batch_id == batch_id)).mappings().one()
         batch = Batch(**row)
         if not move(connection, JobStatus.LEASED, now, jobs.c.batch_id == batch_id):  # all were cancelled, or adopted by another
             self._outbox.append(connection, [end_batch(connection, self._events, batch, now)])
@@ -243,8 +242,7 @@ class WorkQueue:
         return Lease(batch_id, worker, batch.lease_epoch)
 
     def _note_turn(self, connection: Connection, tenant_id: str, now: float) -> None:
-        upsert = postgres_insert if self._database.is_postgres else sqlite_insert
-        statement = upsert(turns).values(tenant_id=tenant_id, last_leased_at=now)
+        statement = upsert(turns, postgres=self._database.is_postgres).values(tenant_id=tenant_id, last_leased_at=now)
         connection.execute(statement.on_conflict_do_update(index_elements=["tenant_id"], set_={"last_leased_at": now}))
 
 

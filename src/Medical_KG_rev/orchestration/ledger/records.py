@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from Medical_KG_rev.models import ErrorInfo
 from Medical_KG_rev.orchestration.ledger.states import TERMINAL, JobStatus
+
+if TYPE_CHECKING:
+    from Medical_KG_rev.models import ErrorInfo
 
 
 def iso(seconds: float) -> str:
@@ -73,6 +75,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def error(self) -> ErrorInfo | None:
         """Why it failed."""
+        from Medical_KG_rev.models import ErrorInfo  # with numpy, which lists of jobs need not wait for
+
         return ErrorInfo(self.error_code, self.error_message or "") if self.error_code else None
 
 

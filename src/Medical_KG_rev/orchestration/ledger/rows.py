@@ -20,8 +20,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
@@ -45,17 +43,28 @@ def insert_records(connection: Connection, table: Table, records: Sequence[msgsp
         connection.execute(insert(table), [msgspec.structs.asdict(record) for record in records])
 
 
+def upsert(table: Table, *, postgres: bool) -> Any:
+    """An INSERT that knows ON CONFLICT. PostgreSQL's dialect takes long to load, so SQLite's commands go without."""
+    if postgres:
+        from sqlalchemy.dialects.postgresql import insert as postgres_insert
+
+        return postgres_insert(table)
+    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+    return sqlite_insert(table)
+
+
 def put_records(connection: Connection, table: Table, records: Sequence[msgspec.Struct]) -> None:
     """Rows that take the place of those of the same key; no two may have one key."""
     if not records:
         return
     names, keys = records[0].__struct_fields__, [each.name for each in table.primary_key]
     if _is_postgres(connection):
-        into = postgres_insert(table).from_select(names, select(_sent(table, names, records)))
+        into = upsert(table, postgres=True).from_select(names, select(_sent(table, names, records)))
         replaced = {name: into.excluded[name] for name in names if name not in keys}
         connection.execute(into.on_conflict_do_update(index_elements=keys, set_=replaced))
     else:
-        values = sqlite_insert(table)
+        values = upsert(table, postgres=False)
         replaced = {name: values.excluded[name] for name in names if name not in keys}
         statement = values.on_conflict_do_update(index_elements=keys, set_=replaced)
         connection.execute(statement, [msgspec.structs.asdict(record) for record in records])

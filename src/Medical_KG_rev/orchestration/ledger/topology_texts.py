@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from Medical_KG_rev.orchestration.ledger.database import Database
+from Medical_KG_rev.orchestration.ledger.rows import upsert
 from Medical_KG_rev.orchestration.ledger.schema import topologies
 
 
@@ -18,8 +17,9 @@ class TopologyTexts:
 
     def put(self, name: str, pin: str, text: str) -> None:
         """Keeps a text; one that is kept stays as it is."""
-        upsert = postgres_insert if self._database.is_postgres else sqlite_insert
-        row = upsert(topologies).values(name=name, pin=pin, content=text, created_at=self._database.clock())
+        row = upsert(topologies, postgres=self._database.is_postgres).values(
+            name=name, pin=pin, content=text, created_at=self._database.clock()
+        )
         self._database.write(lambda connection: connection.execute(row.on_conflict_do_nothing()))
 
     def get(self, name: str, pin: str) -> str | None:

@@ -37,7 +37,8 @@ def in_state(status: JobStatus) -> ColumnElement[bool]:
     if status == JobStatus.LEASED:  # few among many that are queued: those of batches whose first stage has not begun
         begun = select(batches.c.batch_id).where(batches.c.status == "leased")
         return and_(jobs.c.status == status, jobs.c.batch_id.in_(begun))
-    return and_(jobs.c.phase == phase(status), jobs.c.status == status)
+    found = jobs.c.phase == phase(status)
+    return and_(found, jobs.c.status == status) if status == JobStatus.QUEUED else found
 
 
 def count_leased(connection: Connection, *conditions: ColumnElement[bool]) -> int:
