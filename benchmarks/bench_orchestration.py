@@ -1,7 +1,8 @@
 """What orchestration, ledger and artifacts add to a document: batches of 500 through Dagster against a plain loop.
 
 The loop calls the same stage implementations on the same records in the same slices, and writes to stores of the same kind.
-It has no time limits, keeps no artifacts and no ledger, and loses everything when it is interrupted.
+It has no time limits, keeps no artifacts and no ledger, and loses everything when it is interrupted. The relay runs in a process
+of its own, as it does beside all workers but one; how far it lags is told apart.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from measuring import (
-    Resident,
     StageClock,
+    Submitter,
     heading,
     open_parts,
     records,
+    relay_beside,
     scifact,
     servers,
     services_settings,
@@ -107,7 +109,10 @@ def _slices(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 @dataclass
 class Rounds:
-    """Milliseconds a document, one value a round; ``cpu`` is the processor time of this process, relay included."""
+    """Milliseconds a document, one value a round; ``cpu`` is the processor time of this process.
+
+    ``lags``: seconds from the end of a batch until its last event is published.
+    """
 
     ours: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
@@ -134,7 +139,8 @@ def measure(folder: Path, paths: Sequence[Path], **more: Any) -> Rounds:
     with closing(open_parts(folder / "orchestrated", **more)) as orchestrated, closing(open_parts(folder / "plain")) as plain:
         clock, loop = StageClock(orchestrated.runner), PlainLoop(plain)
         vars(orchestrated)["runner"] = clock
-        with Resident(orchestrated) as worker:
+        worker = Submitter(orchestrated)
+        with relay_beside(folder / "orchestrated", **more):
             worker.run(paths[0])
             loop.run(paths[0])
             collect_rarely()

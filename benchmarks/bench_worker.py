@@ -20,7 +20,7 @@ from typing import Any
 from measuring import (
     MEDKG,
     MODELS_DIR,
-    Resident,
+    Submitter,
     heading,
     open_parts,
     records,
@@ -59,7 +59,7 @@ def worker(data_dir: Path, settings: Mapping[str, Mapping[str, str]]) -> Iterato
         process.wait(60)
 
 
-def one_document(parts: PlatformParts, submitter: Resident, path: Path) -> tuple[float, float]:
+def one_document(parts: PlatformParts, submitter: Submitter, path: Path) -> tuple[float, float]:
     """Seconds from the request until the job is completed, and until a search finds the document."""
     document = records(path)[0]
     started = time.perf_counter()
@@ -82,7 +82,7 @@ def measure(folder: Path, rows: Sequence[dict[str, Any]], settings: dict[str, An
     data_dir = folder / "data"
     paths = [write_records(folder / f"{number}.jsonl", [row]) for number, row in enumerate(rows)]
     with closing(open_parts(data_dir, **settings)) as parts, worker(data_dir, settings):
-        submitter = Resident(parts)  # not entered: the worker relays
+        submitter = Submitter(parts)
         taken = []
         for path in paths:
             taken.append(one_document(parts, submitter, path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import platform
 import subprocess
@@ -14,12 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 import msgspec
 
-from Medical_KG_rev.background import Background
 from Medical_KG_rev.errors import ModelNotInstalledError, ServiceStartError
 from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.orchestration.session import IngestSession
@@ -109,7 +108,14 @@ class CommandRun:
         return json.loads(self.output)
 
 
-def command(arguments: Sequence[str], *, data_dir: Path, model: str = "static", watch_memory: bool = False) -> CommandRun:
+def command(
+    arguments: Sequence[str],
+    *,
+    data_dir: Path,
+    model: str = "static",
+    watch_memory: bool = False,
+    settings: Mapping[str, str] | None = None,
+) -> CommandRun:
     """Runs a command as a user would: a new process, compiled modules kept (in the data folder's neighbour)."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MK_", "PYTHONDONTWRITE"))}
     environment |= {
@@ -117,6 +123,7 @@ def command(arguments: Sequence[str], *, data_dir: Path, model: str = "static", 
         "MK_MODELS_DIR": str(MODELS_DIR),
         "MK_EMBEDDING__MODEL": model,
         "PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir()) / "medkg-bench-pycache"),
+        **(settings or {}),
     }
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         started = time.perf_counter()
@@ -190,20 +197,12 @@ def open_parts(data_dir: Path, model: str = "static", **more: Any) -> PlatformPa
     return PlatformParts(Settings(data_dir=data_dir, models_dir=MODELS_DIR, embedding=EmbeddingSettings(model=model), **more))
 
 
-class Resident:
-    """A process at work as those of `medkg worker` are: its heartbeat and its relay go on beside it."""
+class Submitter:
+    """Submits files in this process, to be run here or left to a worker. Nothing goes on beside it: no heartbeat, no relay."""
 
     def __init__(self, parts: PlatformParts) -> None:
         self._parts = parts
         self._session: IngestSession = open_session(parts, lambda _event: None)
-        self._background = Background(parts, lambda _event: None)
-
-    def __enter__(self) -> Self:
-        self._background.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._background.__exit__(kind, error, trace)
 
     def submit(self, path: Path) -> list[str]:
         """Leaves the records of a file to whoever leases them; the ids of their jobs."""
@@ -227,6 +226,28 @@ class Resident:
     def _ingest(self, path: Path, *, wait: bool) -> dict[str, Any]:
         request = AdapterRequest(source="local", paths=(str(path),))
         return self._session.ingest(request, self._parts.pipeline("auto"), self._parts.adapters.get("local"), wait=wait)
+
+
+@contextmanager
+def relay_beside(data_dir: Path, **more: Any) -> Iterator[None]:
+    """A process of its own that relays events, as one of several workers does for all."""
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    process = context.Process(target=_relay, args=(data_dir, more, stop))
+    process.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        process.join(30)
+
+
+def _relay(data_dir: Path, more: dict[str, Any], stop: Any) -> None:
+    parts = open_parts(data_dir, **more)
+    try:
+        parts.relay.run(stop)
+    finally:
+        parts.close()
 
 
 @contextmanager
