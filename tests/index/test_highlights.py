@@ -31,7 +31,7 @@ def marked(query, text):
         ("β-blocker", "Beta-blockers and \u03b2-blockers", ["Beta-blockers", "\u03b2-blockers"]),
         ("the of", "The end of the study", []),
         ("", "text", []),
-        ("caf\u00e9", "CAFE\u0301 \ufb01ne", ["CAFE\u0301"]),
+        ("naïve", "NAI\u0308VE \ufb01ne", ["NAI\u0308VE"]),
         ("fine", "\ufb01ne", ["\ufb01ne"]),
     ],
 )

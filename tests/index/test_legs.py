@@ -164,12 +164,25 @@ def test_a_store_that_hangs_takes_no_more_threads_than_it_may(released):
         released.wait(30)
         return HITS
 
-    def search():
-        return running({"bm25": lambda _: HITS, "dense": hanging}, threads=threads, wait_for=until_one_is_done)(10)
+    def search(wait_for):
+        return running({"bm25": lambda _: HITS, "dense": hanging}, threads=threads, wait_for=wait_for)(10)
 
-    assert "did not answer" in str(search()["dense"].error)
-    assert "did not answer" in str(search()["dense"].error)
-    before = threading.active_count()
-    crowded = search()
+    assert "did not answer" in str(search(until_one_is_done)["dense"].error)
+    assert "did not answer" in str(search(until_one_is_done)["dense"].error)
+    crowded = search(wait)
     assert str(crowded["dense"].error) == "2 searches of the leg dense are still running. Try again later."
-    assert threading.active_count() <= before
+    assert crowded["bm25"].scored == HITS
+
+
+def test_threads_serve_one_call_after_another_and_end_when_told():
+    threads = Threads()
+    before = threading.active_count()
+    for _ in range(50):
+        running({"bm25": lambda _: HITS, "dense": lambda _: HITS}, threads=threads)(1)
+    assert threading.active_count() <= before + 4
+    threads.close()
+    for _ in range(1000):
+        if threading.active_count() <= before:
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("threads without work went on")

@@ -11,6 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from queue import Empty, SimpleQueue
 
 from Medical_KG_rev.errors import (
     ConfigurationError,
@@ -29,6 +32,9 @@ LEGS = ("bm25", "sparse", "dense")
 
 AT_ONCE = 64
 """Calls of one leg that may run at a time: a store that hangs must not take all threads there are."""
+
+IDLE_SECONDS = 10.0
+"""A thread that has had nothing to do for so long ends."""
 
 _NOT_A_FAILING_LEG = (ConfigurationError, IndexMismatchError, ModelNotInstalledError, ModelCorruptError)
 """What no retry mends and the next query would meet again: it ends the search, and is not an answer with a leg less."""
@@ -52,11 +58,14 @@ class LegOutcome:
 
 
 class Threads:
-    """Starts the calls of legs. Threads end with their call; the process does not wait for them."""
+    """Runs the calls of legs. A thread serves one call after another; the process does not wait for those that are at one."""
 
     def __init__(self, legs: Iterable[str] = LEGS, at_once: int = AT_ONCE) -> None:
         self._at_once = at_once
         self._places = {leg: threading.BoundedSemaphore(at_once) for leg in legs}
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._started = count(1)
 
     def start(self, leg: str, call: Callable[[], LegOutcome]) -> Future[LegOutcome]:
         """Runs ``call`` in a thread; where too many calls of that leg are still running, fails at once."""
@@ -74,14 +83,34 @@ class Threads:
             try:
                 outcome = call()
             except BaseException as error:  # noqa: BLE001  (handed to who waits for the future)
-                future.set_exception(error)
+                finished = partial(future.set_exception, error)
             else:
-                future.set_result(outcome)
-            finally:
-                places.release()
+                finished = partial(future.set_result, outcome)
+            places.release()
+            self._idle.release()
+            finished()
 
-        threading.Thread(target=run, name=f"search-{leg}", daemon=True).start()
+        if not self._idle.acquire(blocking=False):
+            threading.Thread(target=self._serve, name=f"search-leg-{next(self._started)}", daemon=True).start()
+        self._calls.put(run)
         return future
+
+    def close(self) -> None:
+        """Ends the threads that have nothing to do."""
+        while self._idle.acquire(blocking=False):
+            self._calls.put(None)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                call = self._calls.get(timeout=IDLE_SECONDS)
+            except Empty:
+                if self._idle.acquire(blocking=False):
+                    return
+                continue  # a call for this thread is on its way
+            if call is None:
+                return
+            call()
 
 
 class LegRun:

@@ -92,6 +92,7 @@ class Retriever:
 
     def close(self) -> None:
         """Closes the connections; the retriever cannot be used afterwards."""
+        self._threads.close()
         for reader in self._readers.values():
             reader.close()
 
@@ -273,7 +274,7 @@ class Retriever:
     def _check_index(self, snapshot: Snapshot, tenant_id: str) -> None:
         for key, value in (("tenant", tenant_id), ("analyser", self._analyser.fingerprint)):
             if snapshot.meta[key] != value:
-                raise mismatch(tenant_id, key, snapshot.meta[key], value, snapshot.meta["model"])
+                raise mismatch(tenant_id, key, snapshot.meta[key], value, snapshot.meta.get("model", ""))
 
     def _reader(self, tenant_id: str) -> TenantReader:
         with self._guard:
