@@ -1,14 +1,11 @@
-"""Quality on SciFact's training queries, and BM25 against an independent one over the same chunks and tokens.
+"""Quality on SciFact's training queries with static vectors, and BM25 against an independent one over the same chunks and tokens.
 
-``--full`` adds bge-small; over the whole corpus its vectors take some minutes, unless ``--library`` names a data folder that
-holds them already.
+`retrieval/evaluate.py` measures the shipped default and every way of fusing, which takes some minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import numpy as np
 from measuring import heading, ingest_command, need_model, open_parts, records, scifact, table, targets, workspace
@@ -59,53 +56,36 @@ class PlainBM25:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="bge-small too")
-    parser.add_argument("--library", type=Path, help="data folder in which the corpus was ingested with bge-small")
-    options = parser.parse_args()
     corpus, qrels = scifact(), read_judgements(scifact("qrels/train.tsv"))
     queries = [(row["_id"], row["text"]) for row in records(scifact("queries_train.jsonl")) if row["_id"] in qrels]
+    need_model("static")
     heading(f"Retrieval, SciFact, {len(queries)} training queries")
-    measured: dict[str, dict[str, float]] = {}
     with workspace() as folder:
-        for model in ("static", "bge-small") if options.full else ("static",):
-            need_model(model)
-            library = options.library if model == "bge-small" and options.library else folder / model
-            if not library.exists():
-                ingest_command(corpus, data_dir=library, model=model)
-            parts = open_parts(library, model)
-            for name, run in runs(parts, queries).items():
-                measured[f"{model}, {name}"] = dict(evaluate(run, qrels).measures)
-            if model == "static":
-                plain = PlainBM25([chunk for row in records(corpus) for chunk in _chunks(parts, row["_id"])])
-                run = {query_id: plain.search(text, DEPTH) for query_id, text in queries}
-                measured["independent BM25"] = dict(evaluate(run, qrels).measures)
-            parts.close()
+        ingest_command(corpus, data_dir=folder / "static")
+        parts = open_parts(folder / "static")
+        measured = {name: evaluate(run, qrels).measures for name, run in runs(parts, queries).items()}
+        plain = PlainBM25([chunk for row in records(corpus) for chunk in _chunks(parts, row["_id"])])
+        found = {query_id: plain.search(text, DEPTH) for query_id, text in queries}
+        measured["independent BM25"] = evaluate(found, qrels).measures
+        parts.close()
     names = ("ndcg@10", "recall@10", "ndcg@100", "recall@100", "mrr")
     table(("", *names), [(what, *(f"{values[name]:.4f}" for name in names)) for what, values in measured.items()])
-    targets(conclusions(measured, options.full))
+    distance = abs(measured["bm25"]["ndcg@10"] - measured["independent BM25"]["ndcg@10"])
+    targets([("nDCG@10, distance from the independent BM25", distance, "<=", 0.01, "")])
 
 
 def runs(parts: PlatformParts, queries: list[tuple[str, str]]) -> dict[str, Run]:
     """The documents that each leg, and both together, find."""
-    found: dict[str, Run] = {}
-    for name, legs in LEGS.items():
-        retriever = parts.retriever()
-        found[name] = {
+    retriever = parts.retriever()
+    found: dict[str, Run] = {
+        name: {
             query_id: [hit.doc_id for hit in retriever.search_documents("default", text, k=DEPTH, legs=legs).hits]
             for query_id, text in queries
         }
-        retriever.close()
+        for name, legs in LEGS.items()
+    }
+    retriever.close()
     return found
-
-
-def conclusions(measured: dict[str, dict[str, float]], full: bool) -> list[tuple[str, float, str, float, str]]:
-    ndcg = abs(measured["static, bm25"]["ndcg@10"] - measured["independent BM25"]["ndcg@10"])
-    lines = [("nDCG@10, distance from the independent BM25", ndcg, "<=", 0.01, "")]
-    if full:
-        recall = {name: measured[f"bge-small, {name}"]["recall@100"] for name in LEGS}
-        lines.append(("bge-small, recall@100 of hybrid", recall["hybrid"], ">=", max(recall["bm25"], recall["dense"]), ""))
-    return lines
 
 
 def _chunks(parts: PlatformParts, record_id: str) -> list[Chunk]:

@@ -22,13 +22,13 @@ def draw(figures: dict[str, Any], path: Path) -> None:
     bars.set_yticks(list(places), [row["name"] for row in rows])
     bars.invert_yaxis()
     bars.set_xlim(0.5, 1.0)
-    bars.legend(loc="lower right")
+    bars.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     timed = [row for row in rows if "p50_ms" in row]
     points.scatter([row["p50_ms"] for row in timed], [row["ndcg@10"] for row in timed])
     for row in timed:
         points.annotate(row["name"], (row["p50_ms"], row["ndcg@10"]), xytext=(6, 4), textcoords="offset points")
     points.set_xlabel("milliseconds a query, median")
     points.set_ylabel("nDCG@10")
-    points.margins(0.25)
-    figure.suptitle(f"{figures['queries']} queries")
+    points.margins(0.35, 0.25)
+    points.set_title(f"{figures['queries']} queries", fontsize="medium")
     figure.savefig(path, metadata={"Date": None})
