@@ -61,6 +61,7 @@ def check_parts(parts: PlatformParts) -> list[Finding]:
         ("pipelines", _pipelines),
         ("index", _index),
         ("search server", _bounded(_search_server)),
+        ("reranker", _bounded(_reranker)),
         ("graph", _graph),
         ("dagster ui", _webserver),
     )
@@ -229,6 +230,13 @@ def _search_server(parts: PlatformParts) -> str:
     from Medical_KG_rev.index.opensearch import probe
 
     return probe(parts.search_server, parts.settings.opensearch.prefix)
+
+
+def _reranker(parts: PlatformParts) -> str:
+    if parts.reranker is None:
+        return "none: hits stay as the legs order them (MK_RERANK__SERVER names one)"
+    first, second = parts.reranker.scores("lactic acidosis", ["Metformin and lactic acidosis.", "The femur is a bone."])
+    return f"{parts.reranker.name}: {first:.3g} for a fitting text, {second:.3g} for another"
 
 
 def _graph(parts: PlatformParts) -> str:

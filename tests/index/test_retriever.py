@@ -268,3 +268,6 @@ def test_it_is_a_haystack_component(filled, root, corpus):
     assert len(documents) == 2
     assert documents[0].id == "local:1:chunk:1"
     assert (documents[0].content, documents[0].meta["start"]) == ("lactic acidosis under metformin", 100)
+    narrow = pipeline.run({"retriever": {"query": "glucose", "filters": {"source": "openalex"}, "legs": ["bm25"]}})["retriever"]
+    assert [document.meta["doc_id"] for document in narrow["documents"]] == ["openalex:W2"]
+    assert narrow["partial"] is False

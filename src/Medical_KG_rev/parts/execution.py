@@ -199,7 +199,7 @@ class PlatformParts(ComponentParts):
         opened = self.__dict__
         if "dagster" in opened:
             opened.pop("dagster").dispose()
-        models = ("backend", "gpu_probe", "sparse_backend", "sparse_gpu_probe")
+        models = ("backend", "gpu_probe", "sparse_backend", "sparse_gpu_probe", "reranker")
         for name in ("adapters", *models, "search_server", "resilience_state", "registration", "lineage", "event_sink", "ledger"):
             part = opened.pop(name, None)
             if part is not None:
