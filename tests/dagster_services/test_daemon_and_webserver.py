@@ -25,7 +25,7 @@ pytestmark = pytest.mark.service
 
 DOCUMENTS, BATCH = 120, 60
 AWAY_SECONDS = 3.0
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 300.0
 RUNS = """{
   runsOrError { ... on Runs { results { status tags { key value } } } }
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
