@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,12 @@ from shipped_medkg import Medkg, write_study
 from Medical_KG_rev.errors import RemoteError
 from Medical_KG_rev.orchestration.lineage.emitter import OpenLineageEmitter
 from Medical_KG_rev.orchestration.lineage.transports import LineageTarget, open_transport
-from Medical_KG_rev.settings import AdapterSettings, BatchSettings, EmbeddingSettings, RemoteSource
+from Medical_KG_rev.settings import AdapterSettings, BatchSettings, EmbeddingSettings, RemoteSource, SparseSettings
 
 pytestmark = [pytest.mark.chaos, pytest.mark.component]
 
 SLOW: tuple[Mode, ...] = ("silent", "drip")
+PROMPT = tuple(mode for mode in MODES if mode not in SLOW)
 IMPATIENT_SECONDS, PATIENT_SECONDS = 0.5, 10.0
 """How long a client waits for an answer that is slow by intent, and for one that is not: machines may be busy."""
 ATTEMPTS = 3
@@ -40,6 +43,11 @@ CODES: dict[Mode, str] = {
 }
 """What one attempt meets. A ``garbled`` answer arrived whole: asked again, the remote would say the same; it is not retried."""
 DONE = ("completed", "", "")
+
+
+def is_about(word: str, asked: Asked) -> bool:
+    """Whether a request has the word in its address or body."""
+    return word in asked.target or word.encode() in asked.body
 
 
 # --- sources -----------------------------------------------------------------------------------------------------------
@@ -88,33 +96,37 @@ def remote(request: pytest.FixtureRequest, open_ingests: Callable[..., Ingests])
         yield Remote(request.param, api, proxy, patience, new_id)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_bad_answer_of_a_source_is_asked_for_again_and_costs_no_other_record(remote: Remote, mode: Mode) -> None:
+@pytest.mark.parametrize("modes", [SLOW, PROMPT], ids=["slow", "prompt"])
+def test_a_bad_answer_of_a_source_is_asked_for_again_and_costs_no_other_record(remote: Remote, modes: tuple[Mode, ...]) -> None:
     """Once bad is made good within the policy; bad for ever fails that record alone, by name, and its retry mends it."""
-    ingest, proxy = remote.ingests[mode in SLOW], remote.proxy
-    well, ill, lost = remote.records(10 * MODES.index(mode))
+    ingest, proxy = remote.ingests[modes is SLOW], remote.proxy
+    ids = {mode: remote.records(10 * MODES.index(mode), 2) for mode in modes}
+    [well] = remote.records(90 + (modes is SLOW), 1)
     proxy.mend()
-    proxy.spoil(mode, 1, where=lambda asked: ill in asked.target)
-    proxy.spoil(mode, where=lambda asked: lost in asked.target)
+    for mode, (ill, lost) in ids.items():
+        proxy.spoil(mode, 1, where=partial(is_about, ill))
+        proxy.spoil(mode, where=partial(is_about, lost))
 
-    found = ingest(remote.name, well, ill, lost)
+    found = ingest(remote.name, well, *chain.from_iterable(ids.values()))
 
-    assert found.pop(well) == DONE
-    if mode == "garbled":
-        end = ("parse", "payload_malformed") if remote.name == "pmc-fulltext" else ("ingest", "unexpected_content")
-        assert found == {ill: ("failed", *end), lost: ("failed", *end)}
-        assert ingest.retries(ill) == set()
-    else:
-        assert found == {ill: DONE, lost: ("failed", "ingest", "retries_exhausted")}
-        assert ingest.retries(ill) == ingest.retries(lost) == {CODES[mode]}
-        assert sum(lost in asked.target for _, asked in proxy.spoiled) == ATTEMPTS
-    for source_id, (status, _, _) in found.items():
-        assert ingest.is_whole(remote.doc_id(source_id)) == (status == "completed")
-    assert ingest.job(lost)["dead_letter"]["state"] == "open"
+    assert found[well] == DONE
+    for mode, (ill, lost) in ids.items():
+        if mode == "garbled":
+            end = ("parse", "payload_malformed") if remote.name == "pmc-fulltext" else ("ingest", "unexpected_content")
+            assert found[ill] == found[lost] == ("failed", *end)
+            assert ingest.retries(ill) == set()
+        else:
+            assert (found[ill], found[lost]) == (DONE, ("failed", "ingest", "retries_exhausted")), mode
+            assert ingest.retries(ill) == ingest.retries(lost) == {CODES[mode]}
+            assert sum(is_about(lost, asked) for _, asked in proxy.spoiled) == ATTEMPTS
+    for source_id, end in found.items():
+        assert ingest.is_whole(remote.doc_id(source_id)) == (end == DONE)
+    failed = [source_id for source_id, end in found.items() if end != DONE]
+    assert {ingest.job(source_id)["dead_letter"]["state"] for source_id in failed} == {"open"}
 
     proxy.mend()
-    assert ingest.retry(lost, from_stage="ingest") == DONE
-    assert ingest.is_whole(remote.doc_id(lost))
+    assert ingest.retry(*failed, from_stage="ingest") == {DONE}
+    assert all(ingest.is_whole(remote.doc_id(source_id)) for source_id in failed)
     assert faults(ingest.events()) == []
 
 
@@ -195,48 +207,44 @@ def endpoint(open_ingests: Callable[..., Ingests], tmp_path_factory: pytest.Temp
         def opened(timeout_seconds: float) -> Ingests:
             address: Any = f"{proxy.url}/v1"
             model = EmbeddingSettings(model="http", base_url=address, dimension=64, timeout_seconds=timeout_seconds)
-            return open_ingests(embedding=model)
+            return open_ingests(embedding=model, sparse=SparseSettings(model="none"))
 
         yield Endpoint(proxy, opened, tmp_path_factory.mktemp("studies"))
 
 
-@pytest.fixture(scope="module")
-def embedded(endpoint: Endpoint) -> dict[bool, Ingests]:
-    return {True: endpoint.open(IMPATIENT_SECONDS), False: endpoint.open(PATIENT_SECONDS)}
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_a_bad_answer_of_the_embedding_endpoint_costs_no_other_document(
-    endpoint: Endpoint, embedded: dict[bool, Ingests], mode: Mode
-) -> None:
+@pytest.mark.parametrize("modes", [SLOW, PROMPT], ids=["slow", "prompt"])
+def test_a_bad_answer_of_the_embedding_endpoint_costs_no_other_document(endpoint: Endpoint, modes: tuple[Mode, ...]) -> None:
     """Its client bounds the silence, not the whole answer (the policy does): one that drips and then ends was broken off."""
-    ingest, proxy = embedded[mode in SLOW], endpoint.proxy
-    first = 10 * MODES.index(mode)
-    well, ill, lost = (
-        endpoint.study(first + place, f"{words} {mode}") for place, words in enumerate(("quiet", "onceonly", "everagain"))
-    )
+    ingest, proxy = endpoint.open(IMPATIENT_SECONDS if modes is SLOW else PATIENT_SECONDS), endpoint.proxy
+    well = endpoint.study(90 + (modes is SLOW), "quiet words")
     proxy.mend()
-    proxy.spoil(mode, 1, where=lambda asked: b"onceonly" in asked.body)
-    proxy.spoil(mode, where=lambda asked: b"everagain" in asked.body)
+    studies: dict[Mode, tuple[Path, Path]] = {}
+    for mode in modes:
+        first = 10 * MODES.index(mode)
+        studies[mode] = endpoint.study(first, f"once{mode}"), endpoint.study(first + 1, f"always{mode}")
+        proxy.spoil(mode, 1, where=partial(is_about, f"once{mode}"))
+        proxy.spoil(mode, where=partial(is_about, f"always{mode}"))
 
-    found = ingest.local(well, ill, lost)
+    found = ingest.local(well, *chain.from_iterable(studies.values()))
 
-    assert found.pop(well.stem) == DONE
-    if mode == "garbled":
-        end = ("failed", "embed", "unexpected_content")
-        assert found == {ill.stem: end, lost.stem: end}
-        assert ingest.retries(ill.stem) == set()
-    else:
-        assert found == {ill.stem: DONE, lost.stem: ("failed", "embed", "retries_exhausted")}
-        expected = "remote_unavailable" if mode == "drip" else CODES[mode]
-        assert ingest.retries(ill.stem) == ingest.retries(lost.stem) == {expected}
-        assert sum(b"everagain" in asked.body for _, asked in proxy.spoiled) == ATTEMPTS
-    for name, (status, _, _) in found.items():
-        assert ingest.is_whole(f"clinicaltrials:{name}") == (status == "completed")
+    assert found[well.stem] == DONE
+    for mode, (once, always) in studies.items():
+        ill, lost = once.stem, always.stem
+        if mode == "garbled":
+            assert found[ill] == found[lost] == ("failed", "embed", "unexpected_content")
+            assert ingest.retries(ill) == set()
+        else:
+            assert (found[ill], found[lost]) == (DONE, ("failed", "embed", "retries_exhausted")), mode
+            expected = "remote_unavailable" if mode == "drip" else CODES[mode]
+            assert ingest.retries(ill) == ingest.retries(lost) == {expected}
+            assert sum(is_about(f"always{mode}", asked) for _, asked in proxy.spoiled) == ATTEMPTS
+    for name, end in found.items():
+        assert ingest.is_whole(f"clinicaltrials:{name}") == (end == DONE)
 
     proxy.mend()
-    assert ingest.retry(lost.stem) == DONE
-    assert ingest.is_whole(f"clinicaltrials:{lost.stem}")
+    failed = [name for name, end in found.items() if end != DONE]
+    assert ingest.retry(*failed) == {DONE}
+    assert all(ingest.is_whole(f"clinicaltrials:{name}") for name in failed)
     assert faults(ingest.events()) == []
 
 
@@ -253,7 +261,7 @@ def test_an_endpoint_that_is_down_fails_its_documents_by_name_and_what_it_says_o
     proxy.mend()
     proxy.spoil("unavailable", 1, where=lambda asked: asked.target == "/health")
     proxy.spoil("noise", where=lambda asked: asked.target == "/metrics")
-    assert [ingest.retry(name) for name in names] == [DONE, DONE]
+    assert ingest.retry(*names) == {DONE}
     assert {mode for mode, _ in proxy.spoiled} == {"unavailable", "noise"}
 
 

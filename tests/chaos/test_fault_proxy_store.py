@@ -114,7 +114,7 @@ def test_what_the_store_cannot_give_fails_its_document_after_the_policys_attempt
     assert stored.ingest.retries(study.stem) == {"store_unavailable"}
     stored.proxy.mend()
     assert not stored.is_whole(study)
-    assert stored.ingest.retry(study.stem) == DONE
+    assert stored.ingest.retry(study.stem) == {DONE}
     assert stored.is_whole(study)
 
 
