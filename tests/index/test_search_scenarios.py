@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -106,3 +107,25 @@ def test_r10_a_tenant_finds_its_own_and_ranks_as_if_it_were_alone(corpus, stored
                     assert {chunk.tenant_id for chunk in writer.chunks(tenant, doc_id)} <= {tenant}
         assert retriever.search("nobody", query, legs=legs).hits == ()
         retriever.close()
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory, corpus):
+    root = tmp_path_factory.mktemp("asked") / "index"
+    corpus.write(HaystackIndexWriter(root), {"local:1": ["metformin lowers glucose"], "local:2": ["IL-6 и глюкоза 血糖"]})
+    retriever = searching(root, corpus)
+    yield retriever
+    retriever.close()
+
+
+@examples(max_examples=60, deadline=None)
+@given(
+    st.text(st.characters(exclude_categories=()), max_size=80) | st.sampled_from(["\x00", "a", "the of", '"(*~^', "IL-6 血糖"])
+)
+def test_any_text_is_a_query_with_a_clear_answer(asked, query):
+    result = asked.search("default", query, k=10_000, highlight=True, explain=True)
+    assert json.loads(json.dumps(result.to_dict(), ensure_ascii=False).encode()) is not None
+    assert list(result.legs) == list(LEGS)
+    assert not result.partial
+    assert all(hit.text[start:end] for hit in result.hits for start, end in hit.highlights)
+    assert bool(result.hits) == any(leg.hits for leg in result.legs.values())
