@@ -77,10 +77,15 @@ def test_conformance_of_the_sparse_leg(make: MakeStore, is_shared: bool) -> None
 
 def test_an_index_of_another_form_is_refused(connection: OpenSearchConnection, make: MakeStore, prefix: str) -> None:
     write(make(), ROWS)
-    for other in (make(sparse="another-model/1"),):
-        for use in (other.reader, other.writer, other.sparse_reader, other.vids):
-            with pytest.raises(IndexMismatchError, match=r"_meta\.sparse.*medkg index repair"):
-                use(NAME)
+    other = make(sparse="another-model/1")
+    for use in (
+        lambda: other.reader(NAME).search(["stroke"], 10),
+        lambda: other.sparse_reader(NAME).search(sparse_vector({1: 1.0}), 10),
+        lambda: other.vids(NAME),
+        lambda: other.writer(NAME),
+    ):
+        with pytest.raises(IndexMismatchError, match=r"_meta\.sparse.*medkg index repair"):
+            use()
     by_hand = Layout("by-hand", prefix=prefix).alias(NAME)
     connection.ask(
         lambda client: client.indices.create(index=by_hand, body={"mappings": {"properties": {"vid": {"type": "text"}}}})
@@ -95,7 +100,7 @@ def test_an_index_of_another_form_is_refused(connection: OpenSearchConnection, m
 def test_a_missing_index_is_an_error_and_never_made_by_a_request(connection: OpenSearchConnection, make: MakeStore) -> None:
     store = make()
     with pytest.raises(IndexMismatchError, match=r"has no index .*`medkg index repair`"):
-        store.reader(NAME)
+        store.reader(NAME).search(["stroke"], 10)
     writer, _ = store.writer(NAME), store.drop(NAME)
     with pytest.raises(IndexMismatchError, match="has no index"):
         writer.add(1, ROWS)
@@ -216,7 +221,7 @@ def test_what_was_acknowledged_outlives_a_kill(own_server: Callable[[str], Serve
     store.writer(NAME).add(2, [Row(7, "stroke staged", (), 0)])
     server.kill()
     with pytest.raises(StoreUnavailableError, match="does not answer"):
-        store.reader(NAME)
+        store.reader(NAME).search(["stroke"], 10)
     own_server("opensearch")
     assert store.vids(NAME).tolist() == [1, 2, 3, 4, 5, 6, 7]
     assert {vid for vid, _ in store.reader(NAME).search(["stroke"], 10)} == {1, 2, 4, 7}

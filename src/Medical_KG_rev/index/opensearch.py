@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,15 +47,15 @@ class OpenSearchStore:
         return OpenSearchWriter(self._rows(name))
 
     def reader(self, name: str) -> OpenSearchReader:
-        """The lexical leg. Raises IndexMismatchError where the index is missing or has another form."""
-        return OpenSearchReader(self._opened(name))
+        """The lexical leg. Asks the server for nothing before the first search, so that a server that is down fails one leg."""
+        return OpenSearchReader(cache(lambda: self._opened(name)))
 
     def sparse_reader(self, name: str) -> OpenSearchSparseReader:
-        """The learned sparse leg. Raises as :meth:`reader` does."""
-        return OpenSearchSparseReader(self._opened(name))
+        """The learned sparse leg, opened as :meth:`reader` opens the other."""
+        return OpenSearchSparseReader(cache(lambda: self._opened(name)))
 
     def vids(self, name: str) -> NDArray[np.int64]:
-        """The vids of all rows, staged ones included, ascending. Raises as :meth:`reader` does."""
+        """The vids of all rows, staged ones included, ascending. Raises IndexMismatchError as searches do."""
         rows = self._opened(name)
         rows.refresh()
         return np.array(rows.vids(), dtype=np.int64)
@@ -193,24 +194,30 @@ class OpenSearchWriter:
 
 
 class OpenSearchReader:
-    """The lexical leg: BM25 over our own tokens."""
+    """The lexical leg: BM25 over our own tokens. ``rows`` opens what is searched, at the first search."""
 
-    def __init__(self, rows: TenantRows) -> None:
+    def __init__(self, rows: Callable[[], TenantRows]) -> None:
         self._rows = rows
 
     def search(self, tokens: Sequence[str], limit: int, wanted: Filter = EVERYTHING) -> Scored:
-        """As the port says. Raises what :func:`translated` lists; an incomplete answer is StoreUnavailableError."""
+        """As the port says.
+
+        Raises:
+            IndexMismatchError: the index is missing or has another form.
+            StoreUnavailableError: the server does not answer, or not with all of it.
+            ConfigurationError: it refuses the login or cannot be trusted.
+        """
         if not tokens:
             return []
         counts = list(Counter(tokens).items())[:MAX_QUERY_TERMS]
         clauses = [{"term": {"tokens": {"value": token, "boost": count}}} for token, count in counts]
-        return self._rows.best({"bool": {"should": clauses}}, wanted, limit)
+        return self._rows().best({"bool": {"should": clauses}}, wanted, limit)
 
 
 class OpenSearchSparseReader:
     """The learned sparse leg: dot products, with the weights of rows kept to nine bits (within 0.4 %)."""
 
-    def __init__(self, rows: TenantRows) -> None:
+    def __init__(self, rows: Callable[[], TenantRows]) -> None:
         self._rows = rows
 
     def search(self, query: SparseVector, limit: int, wanted: Filter = EVERYTHING) -> Scored:
@@ -229,5 +236,5 @@ class OpenSearchSparseReader:
             }
             for place in heaviest
         ]
-        found = self._rows.best({"bool": {"should": clauses}}, wanted, limit)
+        found = self._rows().best({"bool": {"should": clauses}}, wanted, limit)
         return [(vid, score * scale) for vid, score in found]

@@ -104,16 +104,17 @@ class OpenSearchConnection:
         from opensearchpy.helpers import streaming_bulk
 
         def send(client: OpenSearch) -> None:
+            batch = list(pending)  # an attempt that was given up may still be changing the other
             outcomes = streaming_bulk(
                 client,
-                pending,
+                batch,
                 chunk_size=BULK_ITEMS,
                 max_chunk_bytes=BULK_BYTES,
                 raise_on_error=False,
                 index=index,
                 params={"require_alias": "true"},
             )
-            again = [action for action, (_, item) in zip(list(pending), outcomes, strict=True) if self._is_refused_for_now(item)]
+            again = [action for action, (_, item) in zip(batch, outcomes, strict=True) if self._is_refused_for_now(item)]
             pending[:] = again
             if again:
                 raise _unavailable(self.url, f"it refused {len(again)} documents for now")
@@ -143,15 +144,18 @@ class OpenSearchConnection:
     def _client(self) -> OpenSearch:
         from opensearchpy import OpenSearch  # translated() has told what to do where it is not installed
 
-        return OpenSearch(
-            hosts=[self.url],
-            http_auth=self._login,
-            ca_certs=str(self._ca_file) if self._ca_file is not None else None,
-            timeout=self._timeout,
-            max_retries=0,
-            retry_on_status=(),
-            pool_maxsize=_CONNECTIONS,
-        )
+        try:
+            return OpenSearch(
+                hosts=[self.url],
+                http_auth=self._login,
+                ca_certs=str(self._ca_file) if self._ca_file is not None else None,
+                timeout=self._timeout,
+                max_retries=0,
+                retry_on_status=(),
+                pool_maxsize=_CONNECTIONS,
+            )
+        except ValueError as error:
+            raise _no_server(self.url, error) from error
 
 
 def complete(answer: Body, url: str) -> Body:
@@ -196,10 +200,8 @@ def translated(url: str) -> Iterator[None]:
         raise _unavailable(url, str(error.error)) from error
     except TransportError as error:
         raise _answered(error, url) from error
-    except (OpenSearchException, ValueError) as error:
-        raise ConfigurationError(
-            f"{url!r} is not the address of an OpenSearch server: {error}.", remedy="Write http://host:port.", endpoint=url
-        ) from error
+    except OpenSearchException as error:
+        raise _no_server(url, error) from error
 
 
 def missing(url: str, index: str) -> IndexMismatchError:
@@ -208,6 +210,12 @@ def missing(url: str, index: str) -> IndexMismatchError:
         f"OpenSearch at {url} has no index {index}.",
         remedy="Build it anew from the catalogue: `medkg index repair`.",
         found=index,
+    )
+
+
+def _no_server(url: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"{url!r} is not the address of an OpenSearch server: {error}.", remedy="Write http://host:port.", endpoint=url
     )
 
 
