@@ -15,6 +15,7 @@ import numpy as np
 from bench_embedding import BareModel
 from measuring import (
     MODELS_DIR,
+    StageClock,
     heading,
     ingest,
     need_model,
@@ -179,7 +180,7 @@ def measure_model(abstracts: int, rounds: int) -> None:
     need_model("splade-tiny")
     need_model("bge-small")
     heading(f"SPLADE-tiny beside bge-small, {len(rows)} abstracts")
-    bare_dense, bare_sparse, both, alone = [], [], [], []
+    bare_dense, bare_sparse, both, stage, alone = [], [], [], [], []
     texts: list[str] = []
     terms = 0.0
     with workspace() as folder:
@@ -188,7 +189,10 @@ def measure_model(abstracts: int, rounds: int) -> None:
         for number in range(rounds):
             parts = open_parts(folder / str(number), "bge-small", sparse=SparseSettings(model="splade-tiny"))
             parts.pipeline("auto")
+            clock = StageClock(parts.runner)
+            vars(parts)["runner"] = clock
             both.append(ingest(parts, path))
+            stage.append(clock.seconds["embed"])
             texts = [chunk.text for row in rows for chunk in parts.index_writer.chunks("default", f"local:{row['_id']}")]
             parts.close()
             backend = SpladeBackend(ModelStore(MODELS_DIR), SparseSettings())
@@ -202,23 +206,20 @@ def measure_model(abstracts: int, rounds: int) -> None:
         ("bare bge-small", min(bare_dense)),
         ("bare SPLADE-tiny", min(bare_sparse)),
         ("SPLADE-tiny", min(alone)),
-        ("ingest with SPLADE-tiny", min(both)),
+        ("embed stage, both models", min(stage)),
+        ("whole ingest", min(both)),
     )
     table(
         ("best of the rounds", "seconds", "chunks/s"),
         [(name, f"{seconds:.2f}", f"{len(texts) / seconds:.1f}") for name, seconds in measured],
     )
     print(f"{len(texts)} chunks, {terms:.0f} terms a chunk.\n")
+    bare = min(bare_dense) + min(bare_sparse)
     targets(
         [
             ("SPLADE-tiny, share of the bare model's rate", min(bare_sparse) / min(alone) * 100, ">=", 90, " %"),
-            (
-                "ingest with both, share of the rate of the bare models in sequence",
-                (min(bare_dense) + min(bare_sparse)) / min(both) * 100,
-                ">=",
-                85,
-                " %",
-            ),
+            ("embed stage, share of both bare models in sequence", bare / min(stage) * 100, ">=", 85, " %"),
+            ("whole ingest, share of both bare models in sequence", bare / min(both) * 100, ">=", 85, " %"),
         ]
     )
 
