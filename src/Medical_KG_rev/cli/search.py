@@ -51,8 +51,8 @@ def _by_comma(_ctx: click.Context, _param: click.Parameter, legs: str | None) ->
 )
 @click.option("--since", metavar="DATE", help="Only documents of this date (2021, 2021-03, 2021-03-15) or later.")
 @click.option("--until", metavar="DATE", help="Only documents of this date or earlier.")
-@click.option("--offset", type=click.IntRange(0), default=0, help="Leave out so many of the first hits.")
-@click.option("--generation", type=click.IntRange(0), help="Refuse if the index is no longer this one (`generation` of --json).")
+@click.option("--offset", type=click.IntRange(0), help="Leave out so many of the first hits; --json has `generation` then.")
+@click.option("--generation", type=click.IntRange(0), help="Refuse if the index is no longer the one of that `generation`.")
 @click.option("--collapse", is_flag=True, help="One hit a document: its best passage.")
 @click.option("--highlights", is_flag=True, help="With --json: where each text has words of the query.")
 @click.option("--explain", is_flag=True, help="Say how each hit came to its place.")
@@ -72,7 +72,7 @@ def search(
     filters: dict[str, list[str]],
     since: str | None,
     until: str | None,
-    offset: int,
+    offset: int | None,
     generation: int | None,
     collapse: bool,
     highlights: bool,
@@ -98,13 +98,15 @@ def search(
         result = platform.search(
             query or "",
             k=count,
-            offset=offset,
+            offset=offset or 0,
             generation=generation,
             collapse=collapse,
             highlight=highlights or not output.json,
             explain=explain,
             **narrowed,
         ).to_dict()
+    if offset is None:
+        del result["generation"]
     if output.json:
         output.data(result)
     else:
