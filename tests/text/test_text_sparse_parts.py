@@ -34,9 +34,9 @@ def open_parts(make_settings: Callable[..., Settings]) -> Iterator[Open]:
         parts.close()
 
 
-def chunk(text: str) -> Chunk:
+def chunk(text: str, number: int = 0) -> Chunk:
     return Chunk(
-        chunk_id="local:1:chunk:0",
+        chunk_id=f"local:1:chunk:{number}",
         doc_id="local:1",
         tenant_id="default",
         source="local",
@@ -55,6 +55,22 @@ def test_the_embed_stage_makes_both_kinds_of_vectors(open_parts: Open, model_sto
     assert np.diff(batch.sparse.indptr).tolist() == [8, 8]
     assert stage.fingerprint == f"{parts.backend.fingerprint}+{batch.sparse.fingerprint}"
     assert _sparse(parts).startswith("splade-tiny: ")
+
+
+def test_what_the_stage_makes_is_indexed_and_found_by_terms_that_no_text_contains(open_parts: Open, model_store: object) -> None:
+    parts = open_parts(model="splade-tiny")
+    texts = ["Tumours of the lung were removed by a surgeon.", "The recipe needs two eggs and a cup of flour."]
+    context = StageContext("default", documents=("local:1",), versions={"local:1": "v1"})
+    batch = parts.components.embedder.execute(context, [chunk(text, number) for number, text in enumerate(texts)])
+    parts.components.index_writer.execute(context, batch)
+    retriever = parts.retriever()
+    try:
+        for number, query in enumerate(("cancer", "cooking")):
+            [hit] = retriever.search("default", query, k=1, legs=("sparse",)).hits
+            assert hit.text == texts[number]
+            assert query not in hit.text.lower()
+    finally:
+        retriever.close()
 
 
 def test_without_a_sparse_model_there_are_none(open_parts: Open, model_store: object) -> None:
