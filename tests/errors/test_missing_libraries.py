@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from Medical_KG_rev.errors import PartUnavailableError
+from Medical_KG_rev.index.opensearch_client import OpenSearchConnection
 from Medical_KG_rev.orchestration.dagster.instance import open_instance
 from Medical_KG_rev.orchestration.events.places import KafkaTopic
 from Medical_KG_rev.orchestration.events.sink import open_event_sink
@@ -31,6 +32,7 @@ def open_bucket() -> object:
         ("boto3", "s3", open_bucket),
         ("confluent_kafka", "kafka", lambda: open_event_sink(KafkaTopic("127.0.0.1:1"))),
         ("confluent_kafka", "kafka", lambda: open_lineage("kafka", bootstrap_servers="127.0.0.1:1", topic="t")),
+        ("opensearchpy", "opensearch", lambda: OpenSearchConnection("http://127.0.0.1:1").ask(lambda client: client.info())),
         ("psycopg2", "postgres", lambda: open_database(NOBODY, lambda: 0.0, patience_seconds=0)),
         ("dagster_postgres", "postgres", lambda: open_instance(Path("home"), Path("dagster.yaml"), NOBODY)),
     ],
