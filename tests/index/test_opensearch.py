@@ -17,13 +17,15 @@ from real_servers import RunningServer
 
 from Medical_KG_rev.errors import ConfigurationError, IndexMismatchError, InvalidDocumentError, StoreUnavailableError
 from Medical_KG_rev.failures import event_reason
-from Medical_KG_rev.index import Analyser, opensearch_rows
+from Medical_KG_rev.index import Analyser, HaystackIndexWriter, Retriever, opensearch_rows
 from Medical_KG_rev.index.filters import Filter
 from Medical_KG_rev.index.lexical import TantivyStore
 from Medical_KG_rev.index.opensearch import OpenSearchSparseReader, OpenSearchStore
 from Medical_KG_rev.index.opensearch_client import OpenSearchConnection
 from Medical_KG_rev.index.opensearch_schema import Layout
-from Medical_KG_rev.index.ports import Row
+from Medical_KG_rev.index.ports import LexicalStore, Row
+from Medical_KG_rev.index.snapshot import TenantReader
+from Medical_KG_rev.index.stores import EmbeddedStores
 from Medical_KG_rev.models import SparseVector
 from Medical_KG_rev.services import Server
 from Medical_KG_rev.testing.lexical import ROWS, check_lexical_store, write
@@ -211,6 +213,58 @@ def test_the_legs_find_what_the_embedded_ones_find(make: MakeStore, test_data: P
         overlaps["sparse"].append(len(best & {vid for vid, _ in reader.search(query, 10)}) / len(best))
     means = {leg: float(np.mean(found)) for leg, found in overlaps.items()}
     assert min(means.values()) >= 0.95, means
+
+
+class Stores(EmbeddedStores):
+    """Catalogue and segments in a folder, lexicons on the server."""
+
+    grace_seconds = 60.0
+
+    def __init__(self, root: Path, make: MakeStore) -> None:
+        super().__init__(root)
+        self._make = make
+
+    def lexical(self, tenant_id: str) -> LexicalStore:
+        return self._make(tenant_id)
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_r7_an_index_with_its_lexicon_on_the_server(make: MakeStore, corpus: Any, tmp_path: Path, is_shared: bool) -> None:
+    """R7: 32 chunks are 32 documents there and 32 vectors here; a change replaces them, a deletion leaves none."""
+    stores = Stores(tmp_path, lambda tenant_id: make(tenant_id, is_shared=is_shared))
+    writer = HaystackIndexWriter(stores)
+    retriever = Retriever(lambda tenant_id: TenantReader(stores, tenant_id), corpus.vector_of)
+    documents = {f"local:{number}": [f"aspirin passage{number}x{part}" for part in range(4)] for number in range(8)}
+    receipt = corpus.write(writer, documents)
+    corpus.write(writer, {"local:0": ["aspirin of another tenant"]}, tenant_id="another")
+    assert receipt.chunks == 32
+    assert len(make(is_shared=is_shared).vids(make(is_shared=is_shared).names()[0])) == 32
+
+    def found(query: str, leg: str) -> set[str]:
+        return {hit.text for hit in retriever.search("default", query, k=100, legs=[leg]).hits}
+
+    everything = {text for texts in documents.values() for text in texts}
+    assert found("aspirin", "bm25") == found("aspirin", "dense") == everything
+    corpus.write(writer, {"local:0": ["aspirin anew"]}, version="v2")
+    assert found("aspirin", "bm25") == (everything - set(documents["local:0"])) | {"aspirin anew"}
+    for doc_id in documents:
+        writer.delete("default", doc_id)
+    assert found("aspirin", "bm25") == set()
+    assert [len(make(is_shared=is_shared).vids(name)) for name in make(is_shared=is_shared).names()] in ([], [0])
+    assert len(retriever.search("another", "aspirin", legs=["bm25"]).hits) == 1
+    retriever.close()
+
+
+def test_a_server_that_is_down_fails_its_leg_alone(make: MakeStore, corpus: Any, tmp_path: Path) -> None:
+    stores = Stores(tmp_path, make)
+    corpus.write(HaystackIndexWriter(stores), {"local:a": ["aspirin prevents stroke"]})
+    silent = Stores(tmp_path, lambda tenant_id: OpenSearchStore(OpenSearchConnection("http://127.0.0.1:9"), Layout(tenant_id)))
+    retriever = Retriever(lambda tenant_id: TenantReader(silent, tenant_id), corpus.vector_of)
+    result = retriever.search("default", "aspirin prevents stroke", legs=["bm25", "dense"])
+    assert [hit.doc_id for hit in result.hits] == ["local:a"]
+    assert result.partial
+    assert "does not answer" in str(result.legs["bm25"].error)
+    retriever.close()
 
 
 def test_what_was_acknowledged_outlives_a_kill(own_server: Callable[[str], Server]) -> None:
