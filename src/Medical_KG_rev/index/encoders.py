@@ -93,7 +93,9 @@ def mismatch(tenant_id: str, what: str, found: str, wanted: str, model: str) -> 
     """The error of an index that was made otherwise than the search is."""
     return IndexMismatchError(
         f"The index of tenant {tenant_id!r} was made with {what} {found!r}; this search has {wanted!r}.",
-        remedy=f"Search with the model {model!r}, or ingest again with the new one into another data folder.",
+        remedy=f"Search with the model {model!r}, or change the index by `medkg index reembed`."
+        if what == "fingerprint"
+        else "Ingest again into another data folder.",
         expected=found,
         found=wanted,
     )
