@@ -102,7 +102,7 @@ class BatchSettings(BaseModel):
     fetch_slice: int = Field(default=50, ge=1, le=1000, description="Records per call of ingest.")
     index_slice: int = Field(default=256, ge=1, le=1000, description="Documents per index commit.")
     embed_slice: int = Field(
-        default=64,
+        default=32,
         ge=1,
         le=4096,
         description="Chunks per embedding call: seconds of work on a slow machine, far from its timeout.",
