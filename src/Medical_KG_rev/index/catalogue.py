@@ -175,9 +175,9 @@ class Catalogue:
     def live_vids(self) -> list[int]:
         return [row[0] for row in self._db.rows("SELECT vid FROM chunk ORDER BY vid")]
 
-    def prepared(self) -> list[int]:
-        """Generations that were begun and neither committed nor withdrawn."""
-        return [row[0] for row in self._db.rows("SELECT generation FROM prepared ORDER BY generation")]
+    def prepared(self) -> dict[int, str]:
+        """Generations begun and neither committed nor withdrawn, with the fingerprint of the sparse vectors in their lexicon."""
+        return dict(self._db.rows("SELECT generation, sparse FROM prepared ORDER BY generation"))
 
     def outbox(self) -> list[Owed]:
         return [Owed(*row) for row in self._db.rows("SELECT seq, operation, argument, owed_at FROM outbox ORDER BY seq")]
@@ -189,7 +189,7 @@ class Catalogue:
         with self._db.transaction():
             self._epoch = self._db.rows("UPDATE head SET epoch = epoch + 1 RETURNING epoch")[0][0]
 
-    def prepare(self, chunks: int) -> tuple[int, int]:
+    def prepare(self, chunks: int, sparse: str = "") -> tuple[int, int]:
         """Records the intent to write. Answers the new generation and the first of ``chunks`` consecutive vids."""
         with self._db.transaction():
             generation, following = self._fenced(
@@ -197,7 +197,7 @@ class Catalogue:
                 "RETURNING next_generation - 1, next_vid",
                 chunks,
             )
-            self._db.insert("prepared", [(generation,)])
+            self._db.insert("prepared", [(generation, sparse)])
         return generation, following - chunks
 
     def commit(self, change: Commit) -> None:

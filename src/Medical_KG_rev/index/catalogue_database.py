@@ -20,7 +20,7 @@ CREATE TABLE head (
     identity TEXT NOT NULL, generation BIGINT NOT NULL, next_generation BIGINT NOT NULL, next_vid BIGINT NOT NULL,
     epoch BIGINT NOT NULL
 );
-CREATE TABLE prepared (generation BIGINT PRIMARY KEY);
+CREATE TABLE prepared (generation BIGINT PRIMARY KEY, sparse TEXT NOT NULL);
 CREATE TABLE document (
     doc_id TEXT PRIMARY KEY, version TEXT NOT NULL, digest {bytes} NOT NULL, generation BIGINT NOT NULL, chunks BIGINT NOT NULL
 );

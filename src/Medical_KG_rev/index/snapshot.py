@@ -15,7 +15,7 @@ from Medical_KG_rev.errors import IndexMismatchError, StoreUnavailableError
 from Medical_KG_rev.index.catalogue import Catalogue
 from Medical_KG_rev.index.filters import EVERYTHING, Filter
 from Medical_KG_rev.index.formats import FORMATS
-from Medical_KG_rev.index.ports import LexicalReader, LexicalStore, Scored, SegmentFiles, SparseReader, VectorReader
+from Medical_KG_rev.index.ports import LexicalReader, Scored, SegmentFiles, SparseReader, VectorReader
 from Medical_KG_rev.index.segment_files import damaged
 from Medical_KG_rev.index.selection import DenseReader, ImpactReader, Selection
 from Medical_KG_rev.index.spaces import Segment, Space
@@ -101,7 +101,6 @@ class TenantReader:
     def __init__(self, stores: IndexStores, tenant_id: str) -> None:
         self._stores = stores
         self._tenant_id = tenant_id
-        self._lexical: LexicalStore = stores.lexical(tenant_id)
         self._files = stores.files(tenant_id)
         self._view: View | None = None
         self._open: dict[str, Any] = {}
@@ -163,13 +162,16 @@ class TenantReader:
         spaces: dict[str, Space] = {space.kind: space for space in catalogue.spaces() if space.state == "active"}
         names = {space.name for space in spaces.values()}
         opened: dict[str, list[Any]] = {"dense": [], "sparse": [], "facets": []}
-        lexical = self._lexical.reader(meta["lexicon"])
+        made_with, lexicon = meta.get("lexicon_sparse", ""), meta["lexicon"]
+        lexical = self._stores.lexical(self._tenant_id, made_with).reader(lexicon)
         segments = {f"{each.file} {each.sha256}": each for each in catalogue.segments() if each.space in names}
         self._open = {key: self._open.get(key) or open_segment(self._files, each) for key, each in segments.items()}
         for key, segment in segments.items():
             opened[segment.kind].append(self._open[key])
         selection = Selection(opened["facets"])
-        dense, sparse = DenseReader(opened["dense"], selection), ImpactReader(opened["sparse"], selection)
+        dense = DenseReader(opened["dense"], selection)
+        served = self._stores.sparse_reader(self._tenant_id, made_with, lexicon) if made_with else None
+        sparse = served or ImpactReader(opened["sparse"], selection)
         return View(head, meta | _described(spaces.get("dense")), spaces, lexical, dense, sparse)
 
     def _newest(self) -> tuple[str, int] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from Medical_KG_rev.index.formats import FORMATS, Rows, Vids, folded, kept
 from Medical_KG_rev.index.ports import SegmentFiles
 from Medical_KG_rev.index.snapshot import open_segment
 from Medical_KG_rev.index.spaces import KINDS, Kind, Segment, Space, file_name
+from Medical_KG_rev.models import SparseVector
 
 _TIER_WIDTH = 8
 """So many segments of one order of magnitude are folded into one: a row is rewritten log8(n) times."""
@@ -130,6 +131,24 @@ class SegmentStaging:
         live = self._catalogue.doc_ids(vids.tolist())
         alive = np.setdiff1d(np.fromiter(live, dtype=np.int64, count=len(live)), self._superseded)
         return kept(segment.kind, (vids, rows), alive)
+
+
+def sparse_lookup(catalogue: Catalogue, files: SegmentFiles, staged: Staged) -> Callable[[int], SparseVector]:
+    """The sparse vector of a chunk by its vid, as the active sparse space has it once ``staged`` is committed."""
+    spaces = {space.name: space for space in (*catalogue.spaces(), *staged.spaces)}
+    gone = {space.name for space in staged.dropped}
+    names = {each.name for each in spaces.values() if each.kind == "sparse" and each.state == "active"} - gone
+    folded = {(each.space, each.generation) for each in staged.folded}
+    segments = [each for each in (*catalogue.segments(), *staged.segments) if each.space in names]
+    parts = [open_segment(files, each).read() for each in segments if (each.space, each.generation) not in folded]
+    place = {vid: (matrix, row) for vids, matrix in parts for row, vid in enumerate(vids.tolist())}
+
+    def vector_of(vid: int) -> SparseVector:
+        matrix, row = place[vid]
+        found: SparseVector = matrix.row(row)
+        return found
+
+    return vector_of
 
 
 def _tier(rows: int) -> int:

@@ -15,7 +15,7 @@ from Medical_KG_rev.index.disk import make_folder, writing
 from Medical_KG_rev.index.lexical import TantivyStore
 from Medical_KG_rev.index.locking import exclusive
 from Medical_KG_rev.index.naming import tenant_name
-from Medical_KG_rev.index.ports import LexicalStore, SegmentFiles
+from Medical_KG_rev.index.ports import LexicalStore, SegmentFiles, SparseReader
 from Medical_KG_rev.index.segment_files import FolderFiles
 
 Step = Callable[[str], None]
@@ -28,8 +28,9 @@ def nothing(_step: str) -> None:
 class IndexStores(Protocol):
     """Catalogue, lexicons, segment files and write lock of each tenant."""
 
-    grace_seconds: float
-    """So long superseded rows stay in the lexicon, for readers of the generation before. 0: its readers keep what they opened."""
+    lexicon_on_server: bool
+    """Whether lexicons lie on a server: they hold sparse vectors as well, clear away their dead rows by themselves, and go on
+    being read by name."""
 
     def lock(self, tenant_id: str, timeout_seconds: float) -> AbstractContextManager[None]:
         """Holds the tenant's write lock. Raises StoreUnavailableError: it was not free in time."""
@@ -43,7 +44,13 @@ class IndexStores(Protocol):
         """The catalogue for one query; None where there is no index."""
         ...
 
-    def lexical(self, tenant_id: str) -> LexicalStore: ...
+    def lexical(self, tenant_id: str, sparse: str = "") -> LexicalStore:
+        """The lexicons whose sparse vectors come from the model with that fingerprint (none: they hold none)."""
+        ...
+
+    def sparse_reader(self, tenant_id: str, sparse: str, lexicon: str) -> SparseReader | None:
+        """What searches the sparse vectors of a lexicon; None where they are searched in segments."""
+        ...
 
     def files(self, tenant_id: str, step: Step = nothing) -> SegmentFiles: ...
 
@@ -83,7 +90,7 @@ class Paths:
 class EmbeddedStores:
     """A folder a tenant under ``root``: SQLite, tantivy, files. Connections of readers stay open from query to query."""
 
-    grace_seconds = 0.0
+    lexicon_on_server = False
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -125,8 +132,11 @@ class EmbeddedStores:
         finally:
             self._give_back(tenant_id, file, catalogue)
 
-    def lexical(self, tenant_id: str) -> LexicalStore:
+    def lexical(self, tenant_id: str, sparse: str = "") -> LexicalStore:  # noqa: ARG002  (they hold none)
         return TantivyStore(self.paths(tenant_id).lexicons)
+
+    def sparse_reader(self, tenant_id: str, sparse: str, lexicon: str) -> None:
+        """Sparse vectors are searched in segments."""
 
     def files(self, tenant_id: str, step: Step = nothing) -> SegmentFiles:
         return FolderFiles(self.paths(tenant_id).segments, step)

@@ -15,8 +15,11 @@ dies after 4 leaves clean-up owed, which the next one does. Both can be repeated
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 
@@ -28,38 +31,39 @@ from Medical_KG_rev.index.changes import Change, NewRows
 from Medical_KG_rev.index.filters import day_of, facets_of
 from Medical_KG_rev.index.ports import LexicalStore, LexicalWriter, Row, SegmentFiles
 from Medical_KG_rev.index.spaces import generation_of
-from Medical_KG_rev.index.staging import SegmentStaging
+from Medical_KG_rev.index.staging import SegmentStaging, Staged, sparse_lookup
 from Medical_KG_rev.index.stores import IndexStores, Step, nothing
-from Medical_KG_rev.models import Chunk
+from Medical_KG_rev.models import Chunk, SparseVector
 
 _DEAD_SHARE_OF_LEXICON = 0.25
 _SMALL_LEXICON = 256
+_GRACE_SECONDS = 60.0
+"""So long a lexicon on a server outlives the one in its place, for searches that are under way."""
 
 
 class TenantIndex:
     """The writing side of one tenant's index; exists while its lock is held.
 
     Args:
-        grace_seconds: so long superseded rows stay in the lexicon after a commit.
+        catalogue: for writing.
+        stores: of all tenants.
         step: is told each step of the protocol by name; a test stops the process there.
     """
 
     def __init__(
-        self,
-        catalogue: Catalogue,
-        lexical: LexicalStore,
-        files: SegmentFiles,
-        analyser: Analyser,
-        *,
-        grace_seconds: float = 0.0,
-        step: Step = nothing,
+        self, catalogue: Catalogue, stores: IndexStores, tenant_id: str, analyser: Analyser, step: Step = nothing
     ) -> None:
         self.catalogue = catalogue
-        self.lexical = lexical
-        self.files = files
+        self.files: SegmentFiles = stores.files(tenant_id, step)
+        self._lexical_of: Callable[[str], LexicalStore] = partial(stores.lexical, tenant_id)
+        self._on_server = stores.lexicon_on_server
         self._analyser = analyser
-        self._grace = grace_seconds
         self._step = step
+
+    @property
+    def lexical(self) -> LexicalStore:
+        """The lexicons as the newest commit has them."""
+        return self._lexical_of(self.catalogue.meta().get("lexicon_sparse", ""))
 
     def apply(self, change: Change) -> int:
         """Makes ``change`` visible as one generation, and answers which. On any error nothing of it is visible.
@@ -69,7 +73,7 @@ class TenantIndex:
         """
         chunks = change.chunks
         self._step("intent.before")
-        generation, first = self.catalogue.prepare(len(chunks))
+        generation, first = self.catalogue.prepare(len(chunks), self._sparse_after(change))
         try:
             self._step("intent.after")
             commit = self._stage(change, generation, list(enumerate(chunks, start=first)))
@@ -85,24 +89,24 @@ class TenantIndex:
     def recover(self) -> None:
         """Takes over from every writer before; undoes what a dead one had begun and does what it still owed."""
         self.catalogue.take_over()
-        for generation in self.catalogue.prepared():
-            self._withdraw(generation)
+        for generation, sparse in self.catalogue.prepared().items():
+            self._withdraw(generation, sparse)
         self._clean_up()
 
     # Staging
 
     def _stage(self, change: Change, generation: int, chunks: list[tuple[int, Chunk]]) -> Commit:
         superseded = self.catalogue.vids_of(change.replaced)
-        rows = list(self._rows(chunks))
+        new = change.vectors.get("sparse")
+        rows = list(self._rows(chunks, new.rows.row if new is not None and self._on_server else None))
         vectors = {**change.vectors, "facets": NewRows("", facets.FINGERPRINT, 0, [(row.facets, row.day) for row in rows])}
         staging = SegmentStaging(self.catalogue, self.files, generation, superseded)
         staged = staging.stage(change, vectors, [vid for vid, _ in chunks])
-        meta = self.catalogue.meta()
-        current = meta.get("lexicon", "")
-        dead = int(meta.get("lexical_dead", "0")) + len(superseded)
-        renewed = change.compact or change.renew_lexicon or self._is_due(current, dead)
-        lexicon = f"lexicon-{generation}" if renewed else current
-        self._stage_lexicon(lexicon, generation, rows, renewed, set(superseded))
+        lexicon = self._lexicon_after(change, generation, len(superseded))
+        if lexicon.is_new:
+            self._stage_lexicon(lexicon, generation, chain(self._living(staged, lexicon.sparse, set(superseded)), rows))
+        elif rows:
+            self._stage_lexicon(lexicon, generation, rows)
         return Commit(
             generation=generation,
             documents=[StoredDocument(d.doc_id, d.version, d.digest, len(d.chunks)) for d in change.documents],
@@ -116,69 +120,96 @@ class TenantIndex:
             meta={
                 "analyser": self._analyser.fingerprint,
                 **change.meta,
-                "lexicon": lexicon,
-                "lexical_dead": "0" if renewed else str(dead),
+                "lexicon": lexicon.name,
+                "lexicon_sparse": lexicon.sparse,
+                "lexical_dead": str(lexicon.dead),
             },
-            lexical=() if renewed else superseded,
-            dropped_lexicon=current if renewed and current else None,
+            lexical=() if lexicon.is_new else superseded,
+            dropped_lexicon=lexicon.replaced,
         )
 
+    def _sparse_after(self, change: Change) -> str:
+        """The fingerprint of the sparse vectors that the lexicon holds after a change; none in a lexicon of ours."""
+        if not self._on_server:
+            return ""
+        if "sparse" in change.vectors and change.chunks:
+            return change.vectors["sparse"].fingerprint
+        spaces = {space.name: space for space in (*self.catalogue.spaces(), *change.spaces)}
+        gone = {space.name for space in change.dropped}
+        sparse = (each for each in spaces.values() if each.kind == "sparse" and each.state == "active")
+        return next((space.fingerprint for space in sparse if space.name not in gone), "")
+
+    def _lexicon_after(self, change: Change, generation: int, superseded: int) -> _Lexicon:
+        meta, sparse = self.catalogue.meta(), self._sparse_after(change)
+        current, made_with = meta.get("lexicon", ""), meta.get("lexicon_sparse", "")
+        dead = int(meta.get("lexical_dead", "0")) + superseded
+        is_new = change.compact or change.renew_lexicon or sparse != made_with or self._is_due(current, dead)
+        if not is_new:
+            return _Lexicon(current, sparse, dead, is_new=False)
+        return _Lexicon(f"lexicon-{generation}", sparse, 0, is_new=True, replaced=f"{current} {made_with}" if current else None)
+
     def _is_due(self, lexicon: str, dead: int) -> bool:
-        """Whether the lexicon is missing or carries too many dead rows."""
-        if dead > _SMALL_LEXICON and dead > _DEAD_SHARE_OF_LEXICON * self.catalogue.counts()[1]:
+        """Whether the lexicon is missing or carries too many dead rows; a server clears those away by itself."""
+        if not self._on_server and dead > max(_SMALL_LEXICON, _DEAD_SHARE_OF_LEXICON * self.catalogue.counts()[1]):
             return True
         return lexicon not in self.lexical.names()
 
-    def _stage_lexicon(self, lexicon: str, generation: int, rows: Sequence[Row], renewed: bool, superseded: set[int]) -> None:
-        """Adds the rows to the lexicon; to a new one after all that goes on living."""
-        if not renewed and not rows:
-            return
-        with _closing(self.lexical.writer(lexicon)) as writer:
-            if renewed:
-                living = (item for item in self.catalogue.every_chunk() if item[0] not in superseded)
-                writer.add(generation, self._rows(living))
+    def _stage_lexicon(self, lexicon: _Lexicon, generation: int, rows: Iterable[Row]) -> None:
+        with _closing(self._lexical_of(lexicon.sparse).writer(lexicon.name)) as writer:
             writer.add(generation, rows)
             self._step("lexicon.uncommitted")
             writer.commit()
             self._step("lexicon.committed")
 
-    def _rows(self, chunks: Iterable[tuple[int, Chunk]]) -> Iterator[Row]:
+    def _living(self, staged: Staged, sparse: str, superseded: set[int]) -> Iterator[Row]:
+        """The rows that go on living."""
+        living = (item for item in self.catalogue.every_chunk() if item[0] not in superseded)
+        vector_of = sparse_lookup(self.catalogue, self.files, staged) if sparse else None
+        return self._rows(living, vector_of, by_vid=True)
+
+    def _rows(
+        self, chunks: Iterable[tuple[int, Chunk]], vector_of: Callable[[int], SparseVector] | None, *, by_vid: bool = False
+    ) -> Iterator[Row]:
+        """What the lexicon keeps of chunks; ``vector_of`` takes their place in the order, or their vid."""
         joined = self._analyser.joined
-        return (Row(vid, joined(chunk.text), facets_of(chunk), day_of(chunk)) for vid, chunk in chunks)
+        for number, (vid, chunk) in enumerate(chunks):
+            sparse = vector_of(vid if by_vid else number) if vector_of is not None else None
+            yield Row(vid, joined(chunk.text), facets_of(chunk), day_of(chunk), sparse)
 
     # Clearing away
 
     def _withdraw_after(self, error: BaseException, generation: int) -> None:
         """Tries to undo at once; where even that fails (the disk is full), the next writer's recovery does it."""
         try:
-            if generation in self.catalogue.prepared():
-                self._withdraw(generation)
+            prepared = self.catalogue.prepared()
+            if generation in prepared:
+                self._withdraw(generation, prepared[generation])
         except MedicalKGError as second:
             error.add_note(f"Generation {generation} will be withdrawn by the next writer: {second}")
 
-    def _withdraw(self, generation: int) -> None:
+    def _withdraw(self, generation: int, sparse: str) -> None:
         for name in self.files.names():
             if generation_of(name) == generation:
                 self.files.drop(name)
-        lexicon = self.catalogue.meta().get("lexicon")
-        self.lexical.drop(f"lexicon-{generation}")
-        if lexicon in self.lexical.names():
-            with _closing(self.lexical.writer(lexicon)) as writer:
+        self._lexical_of(sparse).drop(f"lexicon-{generation}")
+        lexical, lexicon = self.lexical, self.catalogue.meta().get("lexicon")
+        if lexicon in lexical.names():
+            with _closing(lexical.writer(lexicon)) as writer:
                 writer.remove_generation(generation)
                 writer.commit()
         self._step("withdraw.stores")
         self.catalogue.withdraw(generation)
 
     def _clean_up(self, *, everything: bool = False) -> None:
-        """Does what is owed. In the lexicon it waits for readers of the generation before, unless ``everything`` is asked for."""
-        before = time.time() - self._grace
-        owed = [each for each in self.catalogue.outbox() if everything or each.operation == "segment" or each.owed_at <= before]
+        """Does what is owed; a replaced lexicon on a server waits a little, unless ``everything`` is asked for."""
+        before = time.time() - (_GRACE_SECONDS if self._on_server and not everything else 0.0)
+        owed = [each for each in self.catalogue.outbox() if each.operation != "lexicon" or each.owed_at <= before]
         if not owed:
             return
-        lexicon = self.catalogue.meta()["lexicon"]
+        lexical, lexicon = self.lexical, self.catalogue.meta()["lexicon"]
         vids = [vid for each in owed if each.operation == "lexical" for vid in _vids(each.argument)]
-        if vids and lexicon in self.lexical.names():
-            with _closing(self.lexical.writer(lexicon)) as writer:
+        if vids and lexicon in lexical.names():
+            with _closing(lexical.writer(lexicon)) as writer:
                 writer.remove(vids)
                 writer.commit()
         self._step("cleanup.lexicon")
@@ -186,10 +217,21 @@ class TenantIndex:
             if each.operation == "segment":
                 self.files.drop(each.argument)
             elif each.operation == "lexicon":
-                self.lexical.drop(each.argument)
+                name, _, made_with = each.argument.partition(" ")
+                self._lexical_of(made_with).drop(name)
         self._step("cleanup.segments")
         self.catalogue.settle([each.seq for each in owed])
         self._step("cleanup.after")
+
+
+class _Lexicon(NamedTuple):
+    """The lexicon after a change: ``dead`` rows stay in it; ``replaced`` is the one before, with its fingerprint."""
+
+    name: str
+    sparse: str
+    dead: int
+    is_new: bool
+    replaced: str | None = None
 
 
 @contextmanager
@@ -198,14 +240,7 @@ def open_for_writing(
 ) -> Iterator[TenantIndex]:
     """Takes the tenant's lock, recovers what a dead writer left, and gives the index for as long as the lock is held."""
     with stores.lock(tenant_id, timeout_seconds), stores.writing(tenant_id) as catalogue:
-        index = TenantIndex(
-            catalogue,
-            stores.lexical(tenant_id),
-            stores.files(tenant_id, step),
-            analyser,
-            grace_seconds=stores.grace_seconds,
-            step=step,
-        )
+        index = TenantIndex(catalogue, stores, tenant_id, analyser, step)
         index.recover()
         yield index
 
