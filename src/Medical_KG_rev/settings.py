@@ -197,6 +197,15 @@ class DagsterSettings(BaseModel):
     daemon_heartbeat_tolerance_seconds: int = Field(default=60, ge=1, description="A daemon silent for longer is unhealthy.")
 
 
+class IndexSettings(BaseModel):
+    """Where the search index lies."""
+
+    kind: Literal["embedded", "services"] | None = Field(
+        default=None,
+        description="In the data folder, or in the database, OpenSearch and the object store. Default: as the profile.",
+    )
+
+
 class OpenSearchSettings(BaseModel):
     """The server of the lexical and the learned sparse leg."""
 
@@ -305,6 +314,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     events: EventSettings = EventSettings()
     object_store: ObjectStoreSettings = ObjectStoreSettings()
+    index: IndexSettings = IndexSettings()
     opensearch: OpenSearchSettings = OpenSearchSettings()
     dagster: DagsterSettings = DagsterSettings()
     lineage: LineageSettings = LineageSettings()
@@ -316,9 +326,10 @@ class Settings(BaseSettings):
     def _complete(self) -> Self:
         """A profile is whole: what it needs is given."""
         needed = {
-            "MK_DATABASE__URL": self.profile == "services" and not self.database.url.get_secret_value(),
+            "MK_DATABASE__URL": "services" in (self.profile, self.index_kind) and not self.database.url.get_secret_value(),
             "MK_EVENTS__BOOTSTRAP_SERVERS": self.event_sink == "kafka" and not self.events.bootstrap_servers,
             "MK_OBJECT_STORE__ENDPOINT_URL": self.object_store_kind == "s3" and not self.object_store.endpoint_url,
+            "MK_OPENSEARCH__URL": self.index_kind == "services" and not self.opensearch.url,
             "MK_LINEAGE__URL": self.enable_openlineage and self.lineage.transport == "http" and not self.lineage.url,
         }
         missing = [name for name, is_missing in needed.items() if is_missing]
@@ -362,6 +373,11 @@ class Settings(BaseSettings):
     def event_sink(self) -> str:
         """``log`` or ``kafka``."""
         return self.events.sink or ("kafka" if self.profile == "services" else "log")
+
+    @property
+    def index_kind(self) -> str:
+        """``embedded`` or ``services``."""
+        return self.index.kind or self.profile
 
     @property
     def object_store_kind(self) -> str:

@@ -13,7 +13,14 @@ from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.orchestration.dagster.instance import POSTGRES_URL
 from Medical_KG_rev.orchestration.ledger import Batch
 from Medical_KG_rev.parts import PlatformParts
-from Medical_KG_rev.settings import DatabaseSettings, EmbeddingSettings, EventSettings, ObjectStoreSettings, Settings
+from Medical_KG_rev.settings import (
+    DatabaseSettings,
+    EmbeddingSettings,
+    EventSettings,
+    IndexSettings,
+    ObjectStoreSettings,
+    Settings,
+)
 from Medical_KG_rev.text import ModelStore
 from Medical_KG_rev.worker import execute
 
@@ -34,6 +41,7 @@ def open_parts(make_settings: Callable[..., Settings], monkeypatch: pytest.Monke
             database=DatabaseSettings(url=SecretStr(url), **database),
             events=EventSettings(sink="log"),
             object_store=ObjectStoreSettings(kind="filesystem"),
+            index=IndexSettings(kind="embedded"),
         )
         if not all(model.installed for model in ModelStore(settings.model_root).list() if model.name == "static"):
             pytest.skip("the static model is not fetched; `medkg models fetch static` brings it")

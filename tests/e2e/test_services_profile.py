@@ -1,13 +1,16 @@
-"""The profile `services` on real PostgreSQL, Kafka and S3 gives what `embedded` gives, and its events reach any consumer."""
+"""The profile `services` on real servers gives what `embedded` gives, and its events reach any consumer."""
 
 from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from event_story import distinct, faults
 from shipped_medkg import Medkg
@@ -26,13 +29,17 @@ def services(
     kafka_topic: str,
     s3_server: Any,
     s3_bucket: str,
-) -> Medkg:
-    """The command with real servers and an empty database, topic and bucket."""
-    return Medkg(
+    opensearch_server: Any,
+) -> Iterator[Medkg]:
+    """The command with real servers and an empty database, topic and bucket, and indexes of its own."""
+    prefix = f"test-{uuid.uuid4().hex[:12]}"
+    yield Medkg(
         tmp_path / "services",
         static_models,
         {
             **s3_server.environment,
+            **opensearch_server.environment,
+            "MK_OPENSEARCH__PREFIX": prefix,
             "MK_PROFILE": "services",
             "MK_DATABASE__URL": postgres_database,
             "MK_EVENTS__BOOTSTRAP_SERVERS": kafka_server.address,
@@ -40,6 +47,7 @@ def services(
             "MK_OBJECT_STORE__BUCKET": s3_bucket,
         },
     )
+    httpx.delete(f"{opensearch_server.environment['MK_OPENSEARCH__URL']}/{prefix}-*")
 
 
 def consume(servers: str, topic: str, count: int) -> list[dict[str, Any]]:
@@ -77,6 +85,10 @@ def test_services_give_the_same_documents_as_embedded(
     for doc_id in sorted(counts[0])[::4]:
         shown, expected = (command("show", doc_id, "--json").expect(0).json for command in (services, medkg))
         assert (shown["text"], shown["chunks"]) == (expected["text"], expected["chunks"])
+    for query in ("metformin", "lactic acidosis"):
+        found, expected = (command("search", query, "--json").expect(0).json for command in (services, medkg))
+        assert [hit["chunk_id"] for hit in found["hits"]] == [hit["chunk_id"] for hit in expected["hits"]]
+        assert not found["partial"]
     stats = [command("graph", "stats", "--json").expect(0).json for command in (services, medkg)]
     for each in stats:
         each.pop("size_bytes", None)

@@ -63,11 +63,16 @@ class Corpus:
         self, documents: Mapping[str, Sequence[str]], tenant_id: str = "default", model: str = "test", dimension: int = DIMENSION
     ) -> EmbeddingBatch:
         chunks = tuple(self.chunk(doc, n, text, tenant_id) for doc, texts in documents.items() for n, text in enumerate(texts))
+        return self.embed(chunks, model, dimension)
+
+    @staticmethod
+    def embed(chunks: Sequence[Chunk], model: str = "test", dimension: int = DIMENSION) -> EmbeddingBatch:
+        """What an embed stage makes of chunks."""
         dense = np.zeros((len(chunks), dimension), dtype=np.float32)
         for row, chunk in enumerate(chunks):
             dense[row, :DIMENSION] = vector_of(chunk.text)[:dimension]
         sparse = sparse_of([chunk.text for chunk in chunks], f"{model}-sparse")
-        return EmbeddingBatch(chunks, dense, model, f"{model}/1", sparse)
+        return EmbeddingBatch(tuple(chunks), dense, model, f"{model}/1", sparse)
 
     @staticmethod
     def context(documents: Mapping[str, Sequence[str]], version: str = "v1", tenant_id: str = "default") -> StageContext:

@@ -218,13 +218,11 @@ def test_the_legs_find_what_the_embedded_ones_find(make: MakeStore, test_data: P
 class Stores(EmbeddedStores):
     """Catalogue and segments in a folder, lexicons on the server."""
 
-    grace_seconds = 60.0
-
     def __init__(self, root: Path, make: MakeStore) -> None:
         super().__init__(root)
         self._make = make
 
-    def lexical(self, tenant_id: str) -> LexicalStore:
+    def lexical(self, tenant_id: str, sparse: str = "") -> LexicalStore:
         return self._make(tenant_id)
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "eval": ("evaluation", "Measure a search run against relevance judgements."),
     "show": ("documents", "A document, chunk or span as it is stored."),
     "delete": ("documents", "Remove a document from every store."),
+    "index": ("index", "Verify, repair and compact the search index; change its models."),
     "graph": ("graph", "The knowledge graph, read only."),
     "events": ("events", "What happened, as CloudEvents."),
     "pipelines": ("configuration", "The pipelines there are."),

@@ -98,7 +98,7 @@ class Catalogue:
         if schema != SCHEMA_VERSION:
             raise IndexMismatchError(
                 f"The index {self._db.place} has schema {schema}; this version reads schema {SCHEMA_VERSION}.",
-                remedy="Run `medkg index repair`, which brings it to this schema, or use the release that wrote it.",
+                remedy="Move it away and ingest again: stored artifacts are used again. Or use the release that wrote it.",
                 expected=SCHEMA_VERSION,
                 found=schema,
             )
@@ -113,6 +113,10 @@ class Catalogue:
         """What this index is (one in its place later has another name) and its newest visible generation, 0 before the first."""
         identity, generation = self._db.rows("SELECT identity, generation FROM head")[0]
         return identity, generation
+
+    def next_generation(self) -> int:
+        """The generation that the next batch gets, for the holder of the lock."""
+        return int(self._db.rows("SELECT next_generation FROM head")[0][0])
 
     def meta(self) -> dict[str, str]:
         return dict(self._db.rows("SELECT key, value FROM meta"))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from Medical_KG_rev.index.opensearch_client import OpenSearchConnection
     from Medical_KG_rev.index.opensearch_schema import Layout
     from Medical_KG_rev.index.rerank_endpoint import HttpReranker
+    from Medical_KG_rev.index.stores import IndexStores
     from Medical_KG_rev.models import Caller, SparseVector
     from Medical_KG_rev.orchestration.resilience.remote import RemoteCallers
     from Medical_KG_rev.orchestration.resilience.state import ResilienceState
@@ -160,19 +161,39 @@ class ComponentParts(StoreParts):
         )
 
     @cached_property
+    def index_stores(self) -> IndexStores:
+        """Where the index lies: in the data folder, or on the servers of ledger, objects and search."""
+        from Medical_KG_rev.index.stores import EmbeddedStores
+
+        server = self.search_server
+        if self.settings.index_kind == "embedded" or server is None:
+            return EmbeddedStores(self.data_dir / "index")
+        from Medical_KG_rev.index.opensearch import OpenSearchStore
+        from Medical_KG_rev.index.service_stores import ServiceStores
+
+        return ServiceStores(
+            self.settings.database.url.get_secret_value(),
+            lambda tenant_id, sparse: OpenSearchStore(server, self.search_layout(tenant_id, sparse)),
+            self.store,
+            self.data_dir / "index-cache",
+            pool_size=self.settings.database.pool_size,
+        )
+
+    @cached_property
     def index_writer(self) -> HaystackIndexWriter:
         """The writing side of the index."""
         from Medical_KG_rev.index import HaystackIndexWriter
 
-        return HaystackIndexWriter(self.data_dir / "index")
+        return HaystackIndexWriter(self.index_stores)
 
     def retriever(self) -> Retriever:
         """The reading side of the index; a model is loaded by the first search that needs it."""
         from Medical_KG_rev.index import Retriever
+        from Medical_KG_rev.index.snapshot import TenantReader
 
         search = self.settings.search
         return Retriever(
-            self.data_dir / "index",
+            lambda tenant_id: TenantReader(self.index_stores, tenant_id),
             self._encode_query,
             expand_query=self._expand_query if self.settings.sparse_model != "none" else None,
             depth=search.depth,

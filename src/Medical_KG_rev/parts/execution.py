@@ -200,7 +200,8 @@ class PlatformParts(ComponentParts):
         if "dagster" in opened:
             opened.pop("dagster").dispose()
         models = ("backend", "gpu_probe", "sparse_backend", "sparse_gpu_probe", "reranker")
-        for name in ("adapters", *models, "search_server", "resilience_state", "registration", "lineage", "event_sink", "ledger"):
+        stores = ("index_stores", "search_server", "resilience_state")
+        for name in ("adapters", *models, *stores, "registration", "lineage", "event_sink", "ledger"):
             part = opened.pop(name, None)
             if part is not None:
                 part.close()

@@ -1,0 +1,119 @@
+"""Another model without downtime: beside the old one, resumable, switched by one commit, and back."""
+
+from __future__ import annotations
+
+import pytest
+
+from Medical_KG_rev.errors import IndexMismatchError
+from Medical_KG_rev.index.maintenance import IndexMaintenance
+from Medical_KG_rev.index.reembedding import Reembedding, Target, returning
+from Medical_KG_rev.index.snapshot import TenantReader
+from Medical_KG_rev.index.stores import EmbeddedStores
+
+pytestmark = pytest.mark.component
+
+COUNT = 600
+TARGETS = [Target("dense", "better", "better/1", 32), Target("sparse", "better-sparse", "better-sparse/1", 0)]
+
+
+class StopError(Exception):
+    pass
+
+
+@pytest.fixture
+def stores(root):
+    stores = EmbeddedStores(root)
+    yield stores
+    stores.close()
+
+
+@pytest.fixture
+def filled(writer, corpus):
+    for part in range(3):
+        corpus.write(writer, {f"local:{n}": [f"metformin {n}"] for n in range(part * 200, part * 200 + 200)})
+
+
+@pytest.fixture
+def make(stores, corpus):
+    def reembedding(made, **options):
+        def make_vectors(chunks):
+            made.extend(chunk.chunk_id for chunk in chunks)
+            return corpus.embed(chunks, "better", 32)
+
+        return Reembedding(stores, make_vectors, chunks_a_step=128, **options)
+
+    return reembedding
+
+
+def state(stores):
+    with TenantReader(stores, "default").snapshot() as snapshot:
+        return {kind: (space.model, space.dimension) for kind, space in snapshot.spaces.items()}
+
+
+OLD = {"dense": ("test", 16), "sparse": ("test-sparse", 0)}
+NEW = {"dense": ("better", 32), "sparse": ("better-sparse", 0)}
+
+
+def test_it_is_resumed_where_it_broke_off_and_switches_at_once(filled, stores, make, writer, corpus):
+    made, steps = [], []
+
+    def stop(step):
+        steps.append(step)
+        if steps.count("commit.before") == 4:
+            raise StopError
+
+    with pytest.raises(StopError):
+        make(made, step=stop).run("default", TARGETS)
+    before = len(made)
+    assert before == 2 * 128
+    assert state(stores) == OLD
+    corpus.write(writer, {"local:1": ["metformin rewritten meanwhile"], "local:new": ["metformin new"]}, "v2")
+    progress = []
+    report = make(made, progress=lambda done, all_of_them: progress.append((done, all_of_them))).run("default", TARGETS)
+    assert state(stores) == NEW
+    assert (report.chunks, report.active, report.retired) == (
+        COUNT + 1,
+        {"dense": "better", "sparse": "better-sparse"},
+        {"dense": "test", "sparse": "test-sparse"},
+    )
+    assert report.made == COUNT + 1 - 128 + 1, "the interrupted step and what was written meanwhile"
+    assert progress[-1] == (report.made, report.made)
+    assert make(made).run("default", TARGETS).generation == 0
+    assert IndexMaintenance(stores, None).verify("default").findings == ()
+
+
+def test_the_old_model_is_refused_from_then_on_and_the_new_one_goes_on(filled, make, writer, corpus):
+    make([]).run("default", TARGETS)
+    documents = {"local:1": ["metformin again"]}
+    with pytest.raises(IndexMismatchError, match="medkg index reembed"):
+        corpus.write(writer, documents, "v2")
+    batch = corpus.batch(documents, model="better", dimension=32)
+    assert writer.execute(corpus.context(documents, "v2"), batch).chunks == 1
+
+
+def test_it_can_be_switched_back_and_the_other_one_dropped(filled, stores, make, writer, corpus):
+    make([]).run("default", TARGETS)
+    documents = {"local:1": ["metformin under the new model"]}
+    writer.execute(corpus.context(documents, "v2"), corpus.batch(documents, model="better", dimension=32))
+    made = []
+
+    def old_model(chunks):
+        made.extend(chunks)
+        return corpus.embed(chunks)
+
+    with stores.reading("default") as catalogue:
+        targets = returning(catalogue)
+    back = Reembedding(stores, old_model)
+    assert back.run("default", targets).active == {"dense": "test", "sparse": "test-sparse"}
+    assert state(stores) == OLD
+    assert [chunk.text for chunk in made] == ["metformin under the new model"]
+    assert back.drop_retired("default").retired == {}
+    assert IndexMaintenance(stores, None).verify("default").findings == ()
+    assert len(stores.files("default").names()) < 20
+    with stores.reading("default") as catalogue, pytest.raises(IndexMismatchError, match="keeps no vectors"):
+        returning(catalogue)
+
+
+def test_sparse_vectors_can_be_given_up(filled, stores, make):
+    make([]).run("default", [Target("sparse", "none", None, 0)])
+    assert state(stores) == {"dense": ("test", 16)}
