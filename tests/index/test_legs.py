@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
 
 import pytest
@@ -15,7 +15,7 @@ from Medical_KG_rev.errors import (
     RemoteUnavailableError,
     StoreUnavailableError,
 )
-from Medical_KG_rev.index.legs import LegRun, Threads
+from Medical_KG_rev.index.legs import LegRun, Threads, wait_for_all
 
 pytestmark = pytest.mark.unit
 
@@ -43,7 +43,7 @@ def until_one_is_done(futures, _seconds):
     wait(futures, 30, FIRST_COMPLETED)
 
 
-def running(searches, *, threads=None, timeout_seconds=30.0, clock=None, wait_for=wait):
+def running(searches, *, threads=None, timeout_seconds=30.0, clock=None, wait_for=wait_for_all):
     return LegRun(searches, threads or Threads(), timeout_seconds, clock or Clock(), wait_for)
 
 
@@ -138,6 +138,16 @@ def test_a_leg_that_fails_deeper_down_keeps_what_it_gave():
     run(8)
     assert asked == [2, 4]
     assert not run.is_exhausted(8)
+
+
+def test_waiting_ends_when_all_are_done_or_time_is_up():
+    done, failed, pending = Future(), Future(), Future()
+    done.set_result(HITS)
+    failed.set_exception(StoreUnavailableError("Gone."))
+    wait_for_all([done, failed], 3600)
+    wait_for_all([done, pending, failed], 0.01)
+    wait_for_all([pending], 0)
+    assert not pending.done()
 
 
 def test_the_budget_is_one_for_all_depths():

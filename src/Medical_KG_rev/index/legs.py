@@ -7,6 +7,7 @@ ended from outside, so that of a late leg goes on by itself; nobody waits for it
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
@@ -40,7 +41,7 @@ _NOT_A_FAILING_LEG = (ConfigurationError, IndexMismatchError, ModelNotInstalledE
 """What no retry mends and the next query would meet again: it ends the search, and is not an answer with a leg less."""
 
 Wait = Callable[[Collection["Future[LegOutcome]"], float], object]
-"""Returns when all of the futures are done, or after so many seconds; :func:`concurrent.futures.wait` in earnest."""
+"""Returns when all of the futures are done, or after so many seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,16 @@ class LegOutcome:
         """What an answer says of it."""
         error = {"code": self.error.code, "message": str(self.error)} if self.error is not None else None
         return LegReport(self.took_ms, len(self.scored), error)
+
+
+def wait_for_all(futures: Collection[Future[LegOutcome]], seconds: float) -> None:
+    """Waits for one after the other: a fraction of what :func:`concurrent.futures.wait` costs a query of a millisecond."""
+    deadline = time.monotonic() + seconds
+    for future in futures:
+        try:
+            future.exception(max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            return
 
 
 class Threads:
@@ -133,7 +144,7 @@ class LegRun:
         threads: Threads,
         timeout_seconds: float,
         clock: Callable[[], float],
-        wait_for: Wait = wait,
+        wait_for: Wait = wait_for_all,
     ) -> None:
         self._searches = searches
         self._threads = threads

@@ -41,9 +41,13 @@ def layers(first: int, wanted: int) -> list[int]:
 
 def in_layers(found: Mapping[str, Scored], fusion: Fusion, depths: Sequence[int]) -> list[Placed]:
     """All that was found, in order. ``found`` holds each leg's list to the last of ``depths``."""
-    placed: dict[int, Placed] = {}
-    ceiling = float("inf")
-    for depth in depths:
+    first = depths[0]
+    fused = fusion({leg: scored[:first] for leg, scored in found.items()})
+    if len(depths) == 1:
+        return [Placed(vid, score, first) for vid, score in fused]
+    placed = {vid: Placed(vid, score, first) for vid, score in fused}
+    ceiling = fused[-1][1] if fused else float("inf")
+    for depth in depths[1:]:
         for vid, score in fusion({leg: scored[:depth] for leg, scored in found.items()}):
             if vid not in placed:
                 ceiling = min(ceiling, score)

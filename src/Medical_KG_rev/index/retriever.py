@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from Medical_KG_rev.index.encoders import EncodeQuery, ExpandQuery, Fingerprint,
 from Medical_KG_rev.index.filters import EVERYTHING, Filter
 from Medical_KG_rev.index.fusion import Fusion
 from Medical_KG_rev.index.highlights import highlights
-from Medical_KG_rev.index.legs import LegOutcome, LegRun, Threads, Wait
+from Medical_KG_rev.index.legs import LegOutcome, LegRun, Threads, Wait, wait_for_all
 from Medical_KG_rev.index.ports import Scored
 from Medical_KG_rev.index.queries import Query
 from Medical_KG_rev.index.ranking import DEEPEST, Explainer, Placed, in_layers, layers, ranks
@@ -73,7 +72,7 @@ class Retriever:
         reranker: Reranker | None = None,
         candidates: int = 50,
         clock: Callable[[], float] = time.perf_counter,
-        wait_for: Wait = wait,
+        wait_for: Wait = wait_for_all,
     ) -> None:
         self._open_reader = (
             (lambda tenant_id: TenantReader(EmbeddedStores(source), tenant_id)) if isinstance(source, Path) else source
