@@ -54,6 +54,7 @@ test-all: export MK_CHAOS_ROUNDS ?= 200
 test-all: export MK_CHAOS_DOCUMENTS ?= 500
 test-all: export MK_CHAOS_POSTGRES_SECONDS ?= 20
 test-all: export MK_CHAOS_KAFKA_SECONDS ?= 60
+test-all: export MK_INDEX_KILLS ?= 500
 test-all: export MK_RETRIEVAL_QUALITY ?= 1
 test-all: setup ## everything, long parts included
 	rm -f .coverage .coverage.*

@@ -128,10 +128,10 @@ class WritingProcess:
             text=True,
         )
 
-    def order(self, root: Path, **orders: object) -> None:
+    def order(self, root: object, **orders: object) -> None:
         assert self._process.stdin is not None
         results = str(self._folder / "results.json")
-        self._process.stdin.write(json.dumps({"root": str(root), "results": results, **orders}) + "\n")
+        self._process.stdin.write(json.dumps({"root": root, "results": results, **orders}, default=str) + "\n")
         self._process.stdin.flush()
 
     def answer(self) -> tuple[int, list[dict[str, object]]]:

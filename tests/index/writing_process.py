@@ -3,9 +3,9 @@
 It reads orders from stdin, one JSON object a line, forks a child that carries them out (so that libraries are loaded only
 once), and answers with a line: ``status`` of the child and the ``results`` of its batches.
 
-The orders: ``root``, ``batches`` ([{"documents", "version"}]), ``kill_at`` (the step at which the child kills itself),
-``file_bytes`` (no file may grow beyond, from the start or from the step ``starve_at``), ``results`` (where the child leaves
-its results).
+The orders: ``root`` (as index_places.py takes it), ``batches`` ([{"documents", "version"}]), ``kill_at`` (the step at which the
+child kills itself), ``file_bytes`` (no file may grow beyond, from the start or from the step ``starve_at``), ``results`` (where
+the child leaves its results).
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ import tantivy  # noqa: F401
 from Medical_KG_rev.errors import MedicalKGError
 from Medical_KG_rev.index import HaystackIndexWriter
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures" / "servers"))
+from index_places import open_stores
+
 
 def load_corpus():
     spec = importlib.util.spec_from_file_location("corpus", Path(__file__).with_name("conftest.py"))
@@ -41,7 +44,7 @@ def carry_out(orders, corpus):
         if name == orders.get("starve_at"):
             resource.setrlimit(resource.RLIMIT_FSIZE, (orders["file_bytes"], resource.RLIM_INFINITY))
 
-    writer = HaystackIndexWriter(Path(orders["root"]), step=step)
+    writer = HaystackIndexWriter(open_stores(orders["root"]), step=step)
     if "starve_at" not in orders and "file_bytes" in orders:
         resource.setrlimit(resource.RLIMIT_FSIZE, (orders["file_bytes"], resource.RLIM_INFINITY))
     results = []
