@@ -16,6 +16,7 @@ from Medical_KG_rev.errors import (
     StageContractError,
     StoreUnavailableError,
 )
+from Medical_KG_rev.index.filters import make_filter
 from Medical_KG_rev.index.locking import exclusive
 from Medical_KG_rev.index.spaces import generation_of
 from Medical_KG_rev.index.stores import EmbeddedStores, Paths, tenant_folder
@@ -78,6 +79,16 @@ def test_other_content_under_the_same_version_is_still_written(writer, corpus, f
     corpus.write(writer, {"local:1": ["ibuprofen"]}, version="same")
     assert found("aspirin", legs=["bm25"]) == {}
     assert found("ibuprofen", legs=["bm25"]) == {"local:1:chunk:0": "ibuprofen"}
+
+
+def test_other_facets_of_the_same_text_are_still_written(writer, corpus, retriever):
+    documents = {"local:1": ["aspirin"]}
+    corpus.write(writer, documents)
+    dated = [msgspec.structs.replace(chunk, facets={"date": ("2024-05-01",)}) for chunk in corpus.batch(documents).chunks]
+    receipt = writer.execute(corpus.context(documents), corpus.embed(dated))
+    assert receipt.per_document["local:1"].status == "written"
+    wanted = make_filter({}, since="2024")
+    assert [hit.doc_id for hit in retriever.search("default", "aspirin", legs=["bm25"], wanted=wanted).hits] == ["local:1"]
 
 
 def test_a_document_is_replaced_as_a_whole(writer, corpus, found):

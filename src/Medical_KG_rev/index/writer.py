@@ -13,6 +13,7 @@ from Medical_KG_rev.errors import IndexMismatchError, InvalidDocumentError, Stag
 from Medical_KG_rev.index.analysis import Analyser
 from Medical_KG_rev.index.catalogue import Catalogue, StoredDocument
 from Medical_KG_rev.index.changes import Change, NewDocument, NewRows
+from Medical_KG_rev.index.filters import day_of, facets_of
 from Medical_KG_rev.index.spaces import Kind, Space
 from Medical_KG_rev.index.stores import IndexStores, Step, as_stores, nothing
 from Medical_KG_rev.index.tenant import TenantIndex, open_for_writing
@@ -160,7 +161,8 @@ def _digest(chunks: Sequence[Chunk], batch: EmbeddingBatch, rows: list[int]) -> 
     """Of what would be stored, so that a resubmission is told from a change even under the same version."""
     hashed = hashlib.sha256(batch.fingerprint.encode())
     for chunk in chunks:
-        hashed.update(f"\0{chunk.chunk_id}\0{chunk.start}\0{chunk.text}".encode("utf-8", "surrogatepass"))
+        facets = "\0".join((*facets_of(chunk), str(day_of(chunk))))
+        hashed.update(f"\0{chunk.chunk_id}\0{chunk.start}\0{chunk.text}\0{facets}".encode("utf-8", "surrogatepass"))
     hashed.update(np.ascontiguousarray(batch.dense[rows]).tobytes())
     if batch.sparse is not None:
         sparse = batch.sparse.rows(rows)
