@@ -67,16 +67,12 @@ class Analyser:
     def joined(self, text: str) -> str:
         """The tokens of ``text`` with a blank between each two: what a store with a whitespace tokenizer indexes."""
         text = plain_text(text)
-        remembered = self._tokens_of
-        parts = []
-        for unit in _UNIT.findall(text):
-            tokens = remembered.get(unit)
-            if tokens is None:
-                tokens = self._remember(unit)
-            if tokens:
-                parts.append(tokens)
+        units = _UNIT.findall(text)
+        parts = list(map(self._tokens_of.get, units))
+        if None in parts:
+            parts = [self._remember(unit) if known is None else known for unit, known in zip(units, parts, strict=True)]
         parts += _spaced_names(text)
-        return " ".join(parts)
+        return " ".join(filter(None, parts))
 
     def tokens(self, text: str) -> list[str]:
         """The tokens of ``text``, repeated as often as they occur."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -53,6 +54,7 @@ class Filter(msgspec.Struct, frozen=True):
 EVERYTHING = Filter()
 
 
+@lru_cache(4096)
 def facet(field: str, value: str) -> str:
     """The token of one value. Case and blanks make no difference, nor does what else the field's values are written with."""
     plain = "_".join(value.encode("utf-8", "replace").decode().split()).casefold()
