@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from Medical_KG_rev.errors import RecordNotFoundError
+from Medical_KG_rev.errors import RecordNotFoundError, UsageError
 from Medical_KG_rev.models import Document
-from Medical_KG_rev.orchestration.artifacts import delete_artifacts, read_artifact
+from Medical_KG_rev.orchestration.artifacts import delete_artifacts, payload_key, read_artifact
 from Medical_KG_rev.orchestration.ledger import Ledger
 from Medical_KG_rev.orchestration.products import DOCUMENT
 from Medical_KG_rev.parts import PlatformParts
@@ -28,13 +29,57 @@ def stored_document(ledger: Ledger, store: ObjectStore, tenant_id: str, doc_id: 
 
 
 def delete_document(parts: PlatformParts, tenant_id: str, doc_id: str) -> dict[str, Any]:
-    """Removes the document from index, graph and object store; ``removed`` counts what each of them held."""
+    """Removes the document from index, graph and object store.
+
+    The receipt's ``removed`` counts what each store held; ``rows`` and ``objects`` name what is gone for good, so that
+    :func:`verify_deletion` can look for it later.
+    """
     job_ids = [job.job_id for job in parts.ledger.jobs_of_document(tenant_id, doc_id)]
+    payloads = parts.ledger.find_artifacts(tenant_id, [payload_key(job_id) for job_id in job_ids]).values()
+    outputs = parts.ledger.artifacts_of_document(tenant_id, doc_id)
+    objects = sorted({row.object_key for row in (*outputs, *payloads)})
+    erased = parts.index_writer.erase(tenant_id, doc_id)
     return {
         "doc_id": doc_id,
+        "tenant_id": tenant_id,
         "removed": {
-            "index_chunks": parts.index_writer.delete(tenant_id, doc_id),
+            "index_chunks": erased.chunks,
+            "lexicon_rows": erased.lexicon_rows,
+            "segment_rows": erased.segment_rows,
             "graph_nodes": parts.graph.delete(tenant_id, doc_id),
             "artifacts": delete_artifacts(parts.store, parts.ledger, tenant_id, doc_id, job_ids),
+            "objects": len(objects),
+        },
+        "rows": list(erased.vids),
+        "objects": objects,
+    }
+
+
+def verify_deletion(parts: PlatformParts, receipt: Mapping[str, Any]) -> dict[str, Any]:
+    """What the stores hold of what a receipt says is gone; ``remaining`` is all zero where the deletion holds.
+
+    A document that was ingested again since then has new rows: they count as ``index_chunks``, ``graph_nodes`` and
+    ``artifacts``.
+
+    Raises:
+        UsageError: it is no receipt of `medkg delete`.
+    """
+    try:
+        tenant_id, doc_id, vids, objects = (receipt[name] for name in ("tenant_id", "doc_id", "rows", "objects"))
+    except (KeyError, TypeError):
+        raise UsageError(
+            "This is no receipt of a deletion.", remedy="Keep what `medkg delete DOC --json` writes, and give its file."
+        ) from None
+    found = parts.index_writer.remains(tenant_id, doc_id, vids)
+    return {
+        "doc_id": doc_id,
+        "tenant_id": tenant_id,
+        "remaining": {
+            "index_chunks": found.chunks + len(found.vids),
+            "lexicon_rows": found.lexicon_rows,
+            "segment_rows": found.segment_rows,
+            "graph_nodes": len(parts.graph.live_versions(tenant_id, [doc_id])),
+            "artifacts": len(parts.ledger.artifacts_of_document(tenant_id, doc_id)),
+            "objects": sum(1 for key in objects if key in set(parts.store.keys(key))),
         },
     }

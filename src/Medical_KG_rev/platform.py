@@ -404,6 +404,18 @@ class Platform:
             )
         return receipt
 
+    def verify_deletion(self, receipt: Mapping[str, Any]) -> dict[str, Any]:
+        """Looks in every store for what a receipt of :meth:`delete` says is gone; counts what remains of it.
+
+        Raises:
+            UsageError: it is no such receipt, or one of another tenant.
+        """
+        from Medical_KG_rev.documents import verify_deletion
+
+        if receipt.get("tenant_id", self.tenant) != self.tenant:
+            raise UsageError(f"The receipt is of tenant {receipt['tenant_id']!r}.", remedy="Name it with --tenant.")
+        return verify_deletion(self.parts, receipt)
+
     # --- configuration -----------------------------------------------------------------------------------------------
 
     def topologies(self) -> list[PipelineTopologyConfig]:

@@ -1,8 +1,9 @@
-"""``medkg show`` and ``medkg delete``."""
+"""``medkg show``, ``medkg delete`` and ``medkg verify-deletion``."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import click
 
@@ -50,6 +51,27 @@ def delete(output: Output, doc: str) -> None:
         return
     for store, count in receipt["removed"].items():
         click.echo(f"{store.replace('_', ' '):>14}  {count}")
+
+
+@click.command("verify-deletion")
+@click.argument("receipt", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@shared_options
+def verify_deletion(output: Output, receipt: Path) -> int:
+    """Looks in every store for what the receipt of `medkg delete --json` says is gone. Exit code 1 where something remains."""
+    import msgspec
+
+    try:
+        content = msgspec.json.decode(receipt.read_bytes(), type=dict)
+    except msgspec.DecodeError as error:
+        raise click.UsageError(f"{receipt} is no receipt: {error}.") from None
+    with output.platform() as platform:
+        report = platform.verify_deletion(content)
+    if output.json:
+        output.data(report)
+    else:
+        for store, count in report["remaining"].items():
+            click.echo(f"{store.replace('_', ' '):>14}  {count}")
+    return 1 if any(report["remaining"].values()) else 0
 
 
 def _range(span: str, length: int) -> tuple[int, int]:

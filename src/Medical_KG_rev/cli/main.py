@@ -24,6 +24,7 @@ COMMANDS = {
     "eval": ("evaluation", "Measure a search run against relevance judgements."),
     "show": ("documents", "A document, chunk or span as it is stored."),
     "delete": ("documents", "Remove a document from every store."),
+    "verify-deletion": ("documents", "Look in every store for what a receipt says is gone."),
     "index": ("index", "Verify, repair and compact the search index; change its models."),
     "graph": ("graph", "The knowledge graph, read only."),
     "events": ("events", "What happened, as CloudEvents."),
@@ -52,7 +53,7 @@ class _Commands(CommandGroup):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"Medical_KG_rev.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, "evaluate" if cmd_name == "eval" else cmd_name)
+        command: click.Command = getattr(module, "evaluate" if cmd_name == "eval" else cmd_name.replace("-", "_"))
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

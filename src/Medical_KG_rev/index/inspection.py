@@ -122,3 +122,12 @@ def _lexicon_faults(name: str, lexical: LexicalStore, live: Vids) -> Iterator[tu
     ):
         if count:
             yield problem, count, name
+
+
+def holdings(catalogue: Catalogue, lexical: LexicalStore, files: SegmentFiles, vids: Sequence[int]) -> tuple[int, int]:
+    """How many rows of the lexicon, and of all segments, have one of these vids."""
+    wanted = np.asarray(vids, dtype=np.int64)
+    lexicon = catalogue.meta().get("lexicon")
+    lexical_rows = int(np.isin(lexical.vids(lexicon), wanted).sum()) if lexicon in lexical.names() else 0
+    segment_rows = sum(int(np.isin(open_segment(files, each).vids, wanted).sum()) for each in catalogue.segments())
+    return lexical_rows, segment_rows

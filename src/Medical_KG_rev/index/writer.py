@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,12 +15,22 @@ from Medical_KG_rev.index.analysis import Analyser
 from Medical_KG_rev.index.catalogue import Catalogue, StoredDocument
 from Medical_KG_rev.index.changes import Change, NewDocument, NewRows
 from Medical_KG_rev.index.filters import day_of, facets_of
+from Medical_KG_rev.index.inspection import holdings
 from Medical_KG_rev.index.spaces import Kind, Space
 from Medical_KG_rev.index.stores import IndexStores, Step, as_stores, nothing
 from Medical_KG_rev.index.tenant import TenantIndex, open_for_writing
 from Medical_KG_rev.models import Chunk, EmbeddingBatch, IndexReceipt, Outcome, StageContext
 
 _NORM_TOLERANCE = 1e-2
+
+
+class Erasure(NamedTuple):
+    """What the stores of an index held of a document: its chunks with their vids, rows of the lexicon and of segments."""
+
+    chunks: int = 0
+    vids: tuple[int, ...] = ()
+    lexicon_rows: int = 0
+    segment_rows: int = 0
 
 
 class HaystackIndexWriter:
@@ -84,21 +95,36 @@ class HaystackIndexWriter:
         return sorted(found.values(), key=lambda chunk: (chunk.start, chunk.end))
 
     def delete(self, tenant_id: str, doc_id: str) -> int:
-        """Removes a document and answers how many chunks it had; 0 also where there was none.
+        """Removes a document and answers how many chunks it had; 0 also where there was none. As :meth:`erase`."""
+        return self.erase(tenant_id, doc_id).chunks
+
+    def erase(self, tenant_id: str, doc_id: str) -> Erasure:
+        """Removes a document and answers what each store has given up.
 
         At return its text is overwritten in the catalogue, the segments that held its vectors are rewritten without them,
-        and its rows are deleted in the lexicon. Tantivy goes on holding the postings (which terms occurred, without order or
+        and its rows are deleted in the lexicon. A lexicon goes on holding the postings (which terms occurred, without order or
         text) of a deleted row until it merges that segment; :meth:`compact` removes them at once.
         """
         if not self._exists(tenant_id):
-            return 0
+            return Erasure()
         with self._locked(tenant_id) as index:
             stored = index.catalogue.documents([doc_id]).get(doc_id)
             if stored is None:
-                return 0
+                return Erasure()
+            vids = index.catalogue.vids_of([doc_id])
+            held = holdings(index.catalogue, index.lexical, index.files, vids)
             index.apply(Change(removed=(doc_id,), purge=True))
             index.catalogue.forget()
-        return stored.chunks
+        return Erasure(stored.chunks, tuple(vids), *held)
+
+    def remains(self, tenant_id: str, doc_id: str, vids: Sequence[int]) -> Erasure:
+        """What the stores still hold of a document that was erased, and of its rows; all zero where it is gone."""
+        with self._stores.reading(tenant_id) as catalogue:
+            if catalogue is None:
+                return Erasure()
+            lexical = self._stores.lexical(tenant_id, catalogue.meta().get("lexicon_sparse", ""))
+            held = holdings(catalogue, lexical, self._stores.files(tenant_id), vids)
+            return Erasure(len(catalogue.vids_of([doc_id])), tuple(catalogue.doc_ids(vids)), *held)
 
     def compact(self, tenant_id: str) -> None:
         """Rewrites the lexicon and all segments with live rows only; nothing deleted is left in any file."""

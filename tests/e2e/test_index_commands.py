@@ -1,0 +1,59 @@
+"""The index broken and mended, its models changed, and a document deleted with a receipt, by the shipped commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from shipped_medkg import Medkg
+
+pytestmark = pytest.mark.e2e
+
+STUDY = "clinicaltrials:NCT99990001"
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, static_models: Path, samples: Path) -> Medkg:
+    medkg = Medkg(tmp_path_factory.mktemp("library") / "data", static_models)
+    medkg("ingest", "local", samples / "clinicaltrials", "--quiet").expect(0)
+    return medkg
+
+
+def test_a_lost_segment_is_found_and_made_anew(filled: Medkg) -> None:
+    whole = filled("index", "verify", "--json").expect(0).json
+    assert whole["findings"] == []
+    assert whole["chunks"] > 5
+    for path in (filled.data_dir / "index").rglob("*.faiss"):
+        path.unlink()
+    assert {finding["store"] for finding in filled("index", "verify", "--json").expect(1).json["findings"]} == {"segments"}
+    report = filled("index", "repair", "--json").expect(0).json
+    assert (report["rebuilt_rows"], report["remaining"]) == (whole["chunks"], [])
+    filled("index", "compact").expect(0)
+    assert "All stores agree" in filled("index", "verify").expect(0).out
+
+
+def test_a_receipt_can_be_checked(filled: Medkg, samples: Path, tmp_path: Path) -> None:
+    receipt = filled("delete", STUDY, "--json").expect(0)
+    removed = receipt.json["removed"]
+    assert removed.keys() == {"index_chunks", "lexicon_rows", "segment_rows", "graph_nodes", "artifacts", "objects"}
+    assert all(removed.values())
+    assert removed["lexicon_rows"] == removed["index_chunks"] == len(receipt.json["rows"])
+    file = tmp_path / "receipt.json"
+    file.write_text(receipt.out, encoding="utf-8")
+    remaining = filled("verify-deletion", file, "--json").expect(0).json["remaining"]
+    assert remaining.keys() == removed.keys()
+    assert not any(remaining.values())
+    filled("ingest", "local", samples / "clinicaltrials", "--quiet").expect(0)
+    remaining = filled("verify-deletion", file, "--json").expect(1).json["remaining"]
+    assert remaining["index_chunks"] == removed["index_chunks"]
+    assert remaining["lexicon_rows"] == remaining["segment_rows"] == remaining["objects"] == 0
+    file.write_text(json.dumps({"doc_id": STUDY}), encoding="utf-8")
+    assert "no receipt" in filled("verify-deletion", file).expect(2).err
+
+
+def test_models_are_refused_until_the_index_has_them(filled: Medkg) -> None:
+    assert "Give --model" in filled("index", "reembed").expect(2).err
+    assert "keeps no vectors" in filled("index", "reembed", "--switch-back").expect(2).err
+    report = filled("index", "reembed", "--model", "static", "--json", "--quiet").expect(0).json
+    assert (report["made"], report["generation"], report["active"]) == (0, 0, {"dense": "static"})
