@@ -107,6 +107,25 @@ def test_what_was_written_is_read(write: Write, rows: Rows) -> None:
     assert segment.postings == sum(map(len, rows))
 
 
+def test_rows_of_several_blocks_are_searched_read_and_merged(write: Write) -> None:
+    count = 2 * 65_536 + 3
+    rows: Rows = [{} for _ in range(count)]
+    for number in (0, 65_535, 65_536, 131_071, 131_072, count - 1):
+        rows[number] = {1: 1 + number % 7 / 8, 9: 0.5} if number % 2 else {1: 2.0, 4: 0.25}
+    segment, query = write(rows), {1: 1.0, 4: 2.0, 9: 4.0}
+    expected = dense_search(list(range(count)), rows, query, 10)
+    assert len(expected) == 6
+    assert segment.search(vector_of(query), 10) == expected
+    assert segment.search(vector_of(query), 10, numbers(65_536, count - 1)) == [
+        hit for hit in expected if hit[0] in (65_536, count - 1)
+    ]
+    _, matrix = segment.read()
+    for name in ("indptr", "terms", "weights"):
+        np.testing.assert_array_equal(getattr(matrix, name), getattr(matrix_of(rows), name))
+    halves = [write(rows[:100_000]), write(rows[100_000:], np.arange(100_000, count))]
+    assert merge_impacts([(half, None) for half in halves]) == segment.path.read_bytes()
+
+
 def test_equal_scores_come_by_vid_and_the_limit_cuts_there(write: Write) -> None:
     segment = write([{5: 1.0}] * 9, numbers(9, 2, 7, 4, 5, 6, 3, 8, 1))
     assert segment.search(vector_of({5: 2.0}), 4) == [(1, 2.0), (2, 2.0), (3, 2.0), (4, 2.0)]
@@ -194,7 +213,7 @@ def test_a_posting_of_no_row_is_damage_and_not_a_crash(write: Write) -> None:
 def test_another_format_version_is_refused(write: Write) -> None:
     path = write([{1: 1.0}]).path
     content = bytearray(path.read_bytes())
-    content[8] = 2
+    content[8] = 1
     path.write_bytes(content)
-    with pytest.raises(IndexMismatchError, match="version 2"):
+    with pytest.raises(IndexMismatchError, match="version 1"):
         ImpactSegment(path)

@@ -3,16 +3,18 @@
 For each term the file lists which rows have it and with which weight, so that a query reads only the lists of its own terms and
 adds them up: the exact dot product with every row, at a cost that grows with the postings touched.
 
-Format, version 1; all numbers little-endian, each section padded with zeros to a multiple of 8 bytes::
+Rows stand in blocks of 65,536, and the lists are kept block by block, so that a posting names its row in two bytes.
+
+Format, version 2; all numbers little-endian, each section padded with zeros to a multiple of 8 bytes::
 
     header    magic "MKIMPACT", uint32 version, uint32 bytes of names, uint64 rows, uint64 terms, uint64 postings,
               uint32 CRC-32 of the header up to here with names, offsets and terms, uint32 CRC-32 of vids, rows and weights
     names     JSON: {"model": …, "fingerprint": …}; the fingerprint covers the vocabulary that gives term ids their meaning
-    offsets   int64 [terms + 1]   postings of terms[i] are offsets[i]:offsets[i + 1]
-    terms     int32 [terms]       term ids, ascending
-    vids      int64 [rows]        ascending
-    rows      int32 [postings]    ascending within a term; row i is vids[i]
-    weights   float16 [postings]  above 0
+    offsets   int64 [blocks * terms + 1]  postings of terms[i] in block b are offsets[n]:offsets[n + 1], n = b * terms + i
+    terms     int32 [terms]               term ids, ascending
+    vids      int64 [rows]                ascending
+    rows      uint16 [postings]           ascending within a list; row i of block b is vids[65536 * b + i]
+    weights   float16 [postings]          above 0
 """
 
 from __future__ import annotations
@@ -37,10 +39,11 @@ Allowed = NDArray[Any] | None
 """The rows of a segment that may be found: booleans of shape (rows,), or ascending row numbers; None: all of them."""
 
 _MAGIC = b"MKIMPACT"
-_VERSION = 1
+_VERSION = 2
 _HEADER = struct.Struct("<8sIIQQQII")
 _CHECKED_HEADER_BYTES = _HEADER.size - 8
 _DIGIT_BITS = 16
+_BLOCK_ROWS = 1 << _DIGIT_BITS
 
 
 class _Counts(NamedTuple):
@@ -49,13 +52,17 @@ class _Counts(NamedTuple):
     terms: int
     postings: int
 
+    @property
+    def blocks(self) -> int:
+        return -(-self.rows // _BLOCK_ROWS)
+
     def layout(self) -> list[tuple[str, str, int]]:
         """Name, type and length of each section after the names."""
         return [
-            ("offsets", "<i8", self.terms + 1),
+            ("offsets", "<i8", self.blocks * self.terms + 1),
             ("terms", "<i4", self.terms),
             ("vids", "<i8", self.rows),
-            ("rows", "<i4", self.postings),
+            ("rows", "<u2", self.postings),
             ("weights", "<f2", self.postings),
         ]
 
@@ -183,8 +190,11 @@ class ImpactSegment:
 
     def moved(self, target: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float16]]:
         """Terms, new rows and weights of the postings, row *i* renumbered ``target[i]``; those below 0 are left out."""
-        terms = np.repeat(self._terms, np.diff(self._offsets))
-        rows = target[self._rows]
+        blocks = -(-len(self) // _BLOCK_ROWS)
+        lengths = np.diff(self._offsets)
+        terms = np.repeat(np.tile(self._terms, blocks), lengths)
+        starts = np.repeat(np.arange(blocks, dtype=np.int32) * _BLOCK_ROWS, len(self._terms))
+        rows = target[np.repeat(starts, lengths) + self._rows]
         kept = rows >= 0
         return terms[kept], rows[kept], self._weights[kept]
 
@@ -194,12 +204,15 @@ class ImpactSegment:
             return scores
         places = np.minimum(np.searchsorted(self._terms, query.terms), len(self._terms) - 1)
         known = self._terms[places] == query.terms
-        for place, weight in zip(places[known].tolist(), query.weights[known], strict=True):
-            start, end = self._offsets[place], self._offsets[place + 1]
-            try:
-                np.add.at(scores, self._rows[start:end], weight * self._weights[start:end].astype(np.float32))
-            except IndexError as error:
-                raise self._damaged("a posting names a row that is not there") from error
+        for block, first in enumerate(range(0, len(self), _BLOCK_ROWS)):
+            own = scores[first : first + _BLOCK_ROWS]
+            lists = places[known] + block * len(self._terms)
+            for place, weight in zip(lists.tolist(), query.weights[known], strict=True):
+                start, end = self._offsets[place], self._offsets[place + 1]
+                try:
+                    np.add.at(own, self._rows[start:end], weight * self._weights[start:end].astype(np.float32))
+                except IndexError as error:
+                    raise self._damaged("a posting names a row that is not there") from error
         return scores
 
     def _read_header(self) -> tuple[_Counts, dict[str, Any], int]:
@@ -267,7 +280,12 @@ def _assembled(
     starts = np.flatnonzero(np.diff(terms, prepend=-1))
     names = json.dumps({"model": model, "fingerprint": fingerprint}, ensure_ascii=False).encode()
     counts = _Counts(len(names), len(vids), len(starts), len(rows))
-    arrays = [np.append(starts, len(terms)), terms[starts], vids, rows, weights]
+    lists = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(terms))) + (rows >> _DIGIT_BITS) * len(starts)
+    if counts.blocks > 1:
+        order = np.argsort((rows >> _DIGIT_BITS).astype(np.uint16), kind="stable")
+        rows, weights = rows[order], weights[order]
+    lengths = np.bincount(lists, minlength=counts.blocks * counts.terms)
+    arrays = [np.append(0, np.cumsum(lengths)), terms[starts], vids, rows.astype(np.uint16), weights]
     sections = [array.astype(kind, copy=False) for array, (_, kind, _) in zip(arrays, counts.layout(), strict=True)]
     head = _HEADER.pack(_MAGIC, _VERSION, *counts, 0, 0)[:_CHECKED_HEADER_BYTES]
     table = np.frombuffer(head, np.uint8), np.frombuffer(names, np.uint8), *sections[:2]
