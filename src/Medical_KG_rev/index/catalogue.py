@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import time
 import uuid
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -23,17 +22,13 @@ import msgspec
 
 from Medical_KG_rev.errors import IndexMismatchError, IndexWriterFencedError
 from Medical_KG_rev.index.catalogue_database import CatalogueDatabase
+from Medical_KG_rev.index.packing import packed, unpacked
 from Medical_KG_rev.index.spaces import Segment, Space
 from Medical_KG_rev.models import Chunk
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 
 _PAGE = 1000
-_DICTIONARY = (
-    b"chunk_id doc_id tenant_id source title text start end section section_path section_kind block_ids page bbox n_tokens "
-    b"coherence coherence_method boundary_depth chunker facets"
-)
-"""What every body holds. Bodies that were packed with it can be unpacked with no other one."""
 
 
 class StoredDocument(msgspec.Struct, frozen=True):
@@ -85,8 +80,6 @@ class Catalogue:
 
     def __init__(self, database: CatalogueDatabase) -> None:
         self._db = database
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(Chunk).decode
         self._epoch = -1
 
     def close(self) -> None:
@@ -164,14 +157,14 @@ class Catalogue:
 
     def chunks(self, vids: Iterable[int]) -> dict[int, Chunk]:
         sql = f"SELECT vid, body FROM chunk WHERE {self._db.among('vid')}"  # noqa: S608  (a constant)
-        return {vid: self._unpacked(body) for vid, body in self._db.rows(sql, [self._db.listed(vids)])}
+        return {vid: unpacked(body) for vid, body in self._db.rows(sql, [self._db.listed(vids)])}
 
     def every_chunk(self, after: int = 0) -> Iterator[tuple[int, Chunk]]:
         """All live chunks in the order of their vids, those above ``after``."""
         while True:
             rows = self._db.rows("SELECT vid, body FROM chunk WHERE vid > ? ORDER BY vid LIMIT ?", (after, _PAGE))
             for vid, body in rows:
-                yield vid, self._unpacked(body)
+                yield vid, unpacked(body)
             if len(rows) < _PAGE:
                 return
             after = rows[-1][0]
@@ -217,7 +210,7 @@ class Catalogue:
             for table in ("chunk", "document"):
                 db.rows(f"DELETE FROM {table} WHERE {db.among('doc_id')}", [gone])  # noqa: S608  (constants)
             db.insert("document", [(d.doc_id, d.version, d.digest, change.generation, d.chunks) for d in change.documents])
-            db.insert("chunk", [(vid, chunk.doc_id, self._packed(chunk)) for vid, chunk in change.chunks])
+            db.insert("chunk", [(vid, chunk.doc_id, packed(chunk)) for vid, chunk in change.chunks])
             self._commit_spaces(change)
             for key, value in change.meta.items():
                 db.rows("DELETE FROM meta WHERE key = ?", (key,))
@@ -270,13 +263,6 @@ class Catalogue:
 
     def _count(self, table: str) -> int:
         return int(self._db.rows(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608  (a constant)
-
-    def _packed(self, chunk: Chunk) -> bytes:
-        packer = zlib.compressobj(zdict=_DICTIONARY)
-        return packer.compress(self._encode(chunk)) + packer.flush()
-
-    def _unpacked(self, body: bytes) -> Chunk:
-        return self._decode(zlib.decompressobj(zdict=_DICTIONARY).decompress(body))
 
 
 def first_rows(tenant_id: str) -> list[tuple[str, Sequence[object]]]:

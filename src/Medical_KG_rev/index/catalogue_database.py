@@ -14,6 +14,9 @@ from Medical_KG_rev.index.disk import full, sync_folder, writing
 
 _DISK = ("SQLITE_FULL", *(f"SQLITE_IOERR_{call}" for call in ("WRITE", "FSYNC", "TRUNCATE", "SHMOPEN", "SHMSIZE")))
 
+_PAGE_BYTES = 8192
+"""A page holds whole bodies of chunks only, of about a kilobyte each: twice SQLite's usual size leaves less of it empty."""
+
 TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE head (
@@ -134,6 +137,7 @@ class SqliteDatabase:
         database = sqlite3.connect(unfinished, isolation_level=None)
         try:
             database.execute("PRAGMA synchronous=FULL")
+            database.execute(f"PRAGMA page_size={_PAGE_BYTES}")
             tables = TABLES.format(bytes="BLOB", vid="INTEGER", serial="INTEGER PRIMARY KEY AUTOINCREMENT")
             database.executescript(f"BEGIN; {tables}")
             for statement, parameters in first_rows:
