@@ -58,7 +58,7 @@ def assert_stores_agree(root):
             assert live <= set(held)
             assert len(set(held) - live) == sum(segment.dead for segment in own)
         name = catalogue.meta()["lexicon"]
-        assert (catalogue.prepared(), catalogue.outbox()) == ([], [])
+        assert (catalogue.prepared(), catalogue.outbox()) == ({}, [])
     assert {vid for vid, _ in lexical.reader(name).search(["common"], 10_000)} == live
     assert lexical.names() == [name]
     assert files.names() == sorted(segment.file for segment in segments)
