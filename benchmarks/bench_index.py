@@ -268,6 +268,7 @@ def main() -> None:
         retriever = queries.retriever(folder)
         latencies(retriever, queries, rounds=1)
         alone = {leg: latencies(retriever, queries, [leg]) for leg in LEGS}
+        crowd(retriever, queries)  # every client opens a connection of its own
         crowded, processor_time = crowd(retriever, queries)
         times = {
             **alone,
