@@ -43,7 +43,7 @@ def quick_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     policies = yaml.safe_load((SHIPPED / "resilience.yaml").read_text("utf-8"))
     for name in ("polite-api", "gpu-bound"):
         policies["policies"][name] = {"max_attempts": 3, "backoff_strategy": "none", "timeout_seconds": 10.0}
-    for name in ("default", "store-commit"):
+    for name in ("default", "store-commit", "search-store"):
         policies["policies"][name] |= {"initial_backoff_seconds": 0.1, "jitter_seconds": 0.0}
     for path in SHIPPED.rglob("*.yaml"):
         (config / path.relative_to(SHIPPED)).parent.mkdir(parents=True, exist_ok=True)

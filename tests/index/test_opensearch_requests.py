@@ -189,6 +189,33 @@ def test_rows_that_are_refused_to_the_end_are_an_error(store: OpenSearchStore, s
     assert event_reason(caught.value) == "opensearch_unavailable"
 
 
+@pytest.mark.parametrize(
+    ("use", "kind", "times"),
+    [
+        (lambda store: store.writer(NAME), RetriesExhaustedError, 3),
+        (lambda store: store.drop(NAME), RetriesExhaustedError, 3),
+        (lambda store: store.names(), RetriesExhaustedError, 3),
+        (lambda store: store.reader(NAME).search(["aspirin"], 10), StoreUnavailableError, 1),
+        (lambda store: store.sparse_reader(NAME).search(sparse_vector({1: 1.0}), 10), StoreUnavailableError, 1),
+    ],
+)
+def test_what_a_writer_asks_is_repeated_and_what_a_search_asks_is_not(
+    store: OpenSearchStore,
+    server: Server,
+    layout: Layout,
+    use: Callable[[OpenSearchStore], Any],
+    kind: type[Exception],
+    times: int,
+) -> None:
+    def refuse(_body: Any) -> Any:
+        raise TransportError(503, "unavailable", {})
+
+    server.answers |= dict.fromkeys([layout.alias(NAME), layout.aliases], refuse)
+    with pytest.raises(kind):
+        use(store)
+    assert len(server.requests) == times
+
+
 class Stores(EmbeddedStores):
     """Catalogue and segments in a folder, lexicons in OpenSearch."""
 
@@ -196,7 +223,7 @@ class Stores(EmbeddedStores):
         super().__init__(root)
         self._store = store
 
-    def lexical(self, tenant_id: str) -> LexicalStore:
+    def lexical(self, tenant_id: str, sparse: str = "") -> LexicalStore:
         return self._store
 
 
@@ -216,7 +243,7 @@ def test_r8_a_server_that_answers_503_leaves_nothing_visible(
     assert writer.live_versions("Tenant A", ["local:a"]) == {}
     with stores.reading("Tenant A") as catalogue:
         assert catalogue is not None
-        assert (catalogue.head()[1], catalogue.counts(), catalogue.prepared()) == (0, (0, 0), [])
+        assert (catalogue.head()[1], catalogue.counts(), catalogue.prepared()) == (0, (0, 0), {})
     assert [path.name for path in stores.paths("Tenant A").segments.glob("*")] == []
     stores.close()
 

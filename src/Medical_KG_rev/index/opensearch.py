@@ -75,7 +75,7 @@ class OpenSearchStore:
     def names(self) -> list[str]:
         """The lexicons there are; in a shared index those that have a row."""
         if not self._layout.is_shared:
-            found = self._connection.ask(lambda client: client.indices.get_alias(name=self._layout.aliases))
+            found = self._connection.insist(lambda client: client.indices.get_alias(name=self._layout.aliases))
             start = len(self._layout.alias(""))
             return sorted(alias[start:] for index in found.values() for alias in index["aliases"])
         if not self._exists(self._layout.alias("")):
@@ -89,18 +89,20 @@ class OpenSearchStore:
 
     def _opened(self, name: str) -> TenantRows:
         alias = self._layout.alias(name)
-        if not self._exists(alias):
+        if not self._exists(alias, once=True):
             raise missing(self._connection.url, alias)
         return self._rows(name)
 
-    def _exists(self, alias: str) -> bool:
+    def _exists(self, alias: str, *, once: bool = False) -> bool:
         """Whether there is such an index. Raises IndexMismatchError where it is not as this version makes it."""
-        found = self._indexes(alias)
+        found = self._indexes(alias, once=once)
         self._layout.check(alias, found)
         return bool(found)
 
-    def _indexes(self, alias: str) -> dict[str, Body]:
-        found: dict[str, Body] = self._connection.ask(
+    def _indexes(self, alias: str, *, once: bool = False) -> dict[str, Body]:
+        """The indexes behind an alias. A search asks for them ``once``; what a writer asks is repeated as its writing is."""
+        request = self._connection.ask if once else self._connection.insist
+        found: dict[str, Body] = request(
             lambda client: client.indices.get(index=alias, params={"ignore_unavailable": "true", "allow_no_indices": "true"})
         )
         return found

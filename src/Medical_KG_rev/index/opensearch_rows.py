@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -56,7 +56,8 @@ class TenantRows:
     def lexicons(self) -> list[str]:
         """The lexicons that have a row, as of the last refresh."""
         groups = {"lexicons": {"terms": {"field": "lexicon", "size": _LEXICONS}}}
-        answer = self._search({"size": 0, "query": self.query(), "aggs": groups})
+        body = {"size": 0, "query": self.query(), "aggs": groups}
+        answer = self._search(body, self.connection.insist)
         return sorted(bucket["key"] for bucket in answer["aggregations"]["lexicons"]["buckets"])
 
     def _hits(self, query: Body, sort: list[Body], limit: int) -> Iterator[list[Any]]:
@@ -70,9 +71,11 @@ class TenantRows:
                 return
             body = body | {"search_after": hits[-1]["sort"]}
 
-    def _search(self, body: Body) -> Body:
+    def _search(self, body: Body, request: Callable[[Callable[[Any], Body]], Body] | None = None) -> Body:
+        """The answer to a search, asked once unless ``request`` repeats it."""
         where = {"routing": self.tenant_id, "allow_partial_search_results": "false"}
-        answer: Body = self.connection.ask(lambda client: client.search(index=self.index, body=body, params=where))
+        request = request or self.connection.ask
+        answer = request(lambda client: client.search(index=self.index, body=body, params=where))
         return complete(answer, self.connection.url)
 
     # --- writing -----------------------------------------------------------------------------------------------------
