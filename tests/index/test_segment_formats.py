@@ -11,8 +11,12 @@ from Medical_KG_rev.errors import IndexMismatchError
 from Medical_KG_rev.index.facets import FacetSegment, facet_bytes
 from Medical_KG_rev.index.filters import EVERYTHING, NO_DAY, Filter
 from Medical_KG_rev.index.formats import FORMATS, folded, kept
+from Medical_KG_rev.index.impacts import ImpactSegment, impact_bytes
+from Medical_KG_rev.index.selection import ImpactReader, Selection
 from Medical_KG_rev.index.vectors import DenseSegment, dense_bytes
 from Medical_KG_rev.models import SparseMatrix
+from Medical_KG_rev.testing.sparse import check_sparse_reader
+from Medical_KG_rev.text.sparse import matrix_of
 
 pytestmark = pytest.mark.component
 
@@ -115,3 +119,20 @@ def test_folding_keeps_the_live_rows_in_the_order_of_their_vids(path, kind):
     assert plain(kind, opened.read()) == plain(kind, (vids, rows))
     everything = plain(kind, early) + plain(kind, late)
     assert plain(kind, (vids, rows)) == [row for row in everything if row[0] in live]
+
+
+@pytest.mark.parametrize("segments", [1, 2])
+def test_segments_of_impacts_keep_the_promises_of_a_sparse_reader(tmp_path, segments):
+    def open_reader(rows):
+        impacts, facets = [], []
+        for number in range(segments):
+            part = rows[number::segments]
+            vids = np.array([row.vid for row in part])
+            files = tmp_path / f"{number}.impacts", tmp_path / f"{number}.facets"
+            files[0].write_bytes(impact_bytes(vids, matrix_of([row.sparse for row in part], "tiny", "f1")))
+            files[1].write_bytes(facet_bytes(vids, [(row.facets, row.day) for row in part]))
+            impacts.append(ImpactSegment(files[0]))
+            facets.append(FacetSegment(files[1]))
+        return ImpactReader(impacts, Selection(facets))
+
+    check_sparse_reader(open_reader)
