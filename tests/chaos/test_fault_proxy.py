@@ -18,7 +18,7 @@ from event_story import faults
 from fault_proxy import MODES, Asked, FaultProxy, Mode, serving, spoiling
 from ingests_here import Ingests
 from lineage_receiver import receiving
-from remote_apis import ClinicalTrialsApi, EmbeddingApi, EuropePmcApi, OpenAlexApi
+from remote_apis import ClinicalTrialsApi, EmbeddingApi, EuropePmcApi, OpenAlexApi, SparseApi
 from shipped_medkg import Medkg, write_study
 
 from Medical_KG_rev.errors import RemoteError
@@ -184,12 +184,12 @@ def test_a_command_whose_source_is_down_says_so_and_its_repetition_completes(med
         assert command("ingest", "clinicaltrials", "NCT04267848", "--json").expect(0).json["completed"] == 1
 
 
-# --- the embedding endpoint --------------------------------------------------------------------------------------------
+# --- the endpoints of dense and of learned sparse vectors ---------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A played embedding endpoint behind the proxy, and how to ingest with it."""
+    """A played endpoint of vectors behind the proxy, and how to ingest with it."""
 
     proxy: FaultProxy
     open: Callable[[float], Ingests]
@@ -200,20 +200,25 @@ class Endpoint:
         return write_study(self.folder, nct, f"Study {nct}", f"An invented study of {words}.")
 
 
-@pytest.fixture(scope="module")
-def endpoint(open_ingests: Callable[..., Ingests], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    with serving(EmbeddingApi(dimension=64)) as url, spoiling(url, seconds=2.0) as proxy:
+@pytest.fixture(scope="module", params=["dense", "sparse"])
+def endpoint(
+    request: pytest.FixtureRequest, open_ingests: Callable[..., Ingests], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Endpoint]:
+    is_dense = request.param == "dense"
+    with serving(EmbeddingApi(dimension=64) if is_dense else SparseApi()) as url, spoiling(url, seconds=0.7) as proxy:
 
         def opened(timeout_seconds: float) -> Ingests:
-            address: Any = f"{proxy.url}/v1"
-            model = EmbeddingSettings(model="http", base_url=address, dimension=64, timeout_seconds=timeout_seconds)
-            return open_ingests(embedding=model, sparse=SparseSettings(model="none"))
+            served: dict[str, Any] = {"model": "http", "base_url": proxy.url, "timeout_seconds": timeout_seconds}
+            if not is_dense:
+                return open_ingests(sparse=SparseSettings(**served))
+            served |= {"base_url": f"{proxy.url}/v1", "dimension": 64}
+            return open_ingests(embedding=EmbeddingSettings(**served), sparse=SparseSettings(model="none"))
 
         yield Endpoint(proxy, opened, tmp_path_factory.mktemp("studies"))
 
 
 @pytest.mark.parametrize("modes", [SLOW, PROMPT], ids=["slow", "prompt"])
-def test_a_bad_answer_of_the_embedding_endpoint_costs_no_other_document(endpoint: Endpoint, modes: tuple[Mode, ...]) -> None:
+def test_a_bad_answer_of_an_endpoint_costs_no_other_document(endpoint: Endpoint, modes: tuple[Mode, ...]) -> None:
     """Its client bounds the silence, not the whole answer (the policy does): one that drips and then ends was broken off."""
     ingest, proxy = endpoint.open(IMPATIENT_SECONDS if modes is SLOW else PATIENT_SECONDS), endpoint.proxy
     well = endpoint.study(90 + (modes is SLOW), "quiet words")
