@@ -135,8 +135,9 @@ def test_wrong_usage_is_exit_code_2_and_lists_what_is_valid(
 
 def test_a_missing_model_is_exit_code_3_and_names_what_brings_it(library: Medkg, tmp_path: Path, samples: Path) -> None:
     bare = {"MK_MODELS_DIR": str(tmp_path / "no-models")}
-    for arguments in (("ingest", "local", samples), ("search", "metformin"), ("doctor",)):
-        ended = library.on(tmp_path / "bare")(*arguments, **bare).expect(3)
+    empty = library.on(tmp_path / "bare")
+    for command, arguments in ((empty, ("ingest", "local", samples)), (library, ("search", "metformin")), (empty, ("doctor",))):
+        ended = command(*arguments, **bare).expect(3)
         assert "medkg models fetch" in ended.err + ended.out
         assert "Traceback" not in ended.err
     assert library("search", "metformin", "--legs", "bm25", **bare).expect(0).out

@@ -65,6 +65,7 @@ def test_a_worker_told_to_end_gives_its_batch_back_and_the_next_one_finishes(med
     assert medkg.ledger("SELECT count(*) FROM batches WHERE status IN ('leased', 'running', 'stuck')") == [(0,)]
     assert medkg.ledger("SELECT count(*) FROM jobs WHERE status IN ('leased', 'running', 'stuck')") == [(0,)]
     assert medkg.ledger("SELECT count(*) FROM jobs WHERE status = 'queued'") != [(0,)], "it ended before it was told to"
+    assert medkg.ledger("SELECT count(*) FROM stage_attempts WHERE status = 'failed'") == [(0,)], "a stage was cut off"
     medkg("worker", "--once").expect(0)
     assert medkg.ledger("SELECT status, count(*) FROM jobs GROUP BY status") == [("completed", many)]
     assert medkg.ledger(COMPLETED_STAGES) == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from dagster import DagsterInstance, ExecuteInProcessResult, JobDefinition
+from dagster._utils import interrupts
 
 from Medical_KG_rev.errors import LeaseLostError, StageError
 from Medical_KG_rev.orchestration.dagster.faults import named_faults
@@ -34,6 +36,26 @@ def given_back(batch: Batch, parts: Parts) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def own_sigterm() -> Iterator[None]:
+    """Leaves SIGTERM to a process that has given it a meaning of its own.
+
+    While it runs, Dagster lets SIGTERM do what SIGINT does: raise in the middle of whatever the main thread is at, such as the
+    transaction that records a stage. A worker wants its stage to end.
+    """
+    mapping = interrupts.setup_interrupt_handlers
+    if signal.getsignal(signal.SIGTERM) is not signal.getsignal(signal.SIGINT):
+        interrupts.setup_interrupt_handlers = _nothing
+    try:
+        yield
+    finally:
+        interrupts.setup_interrupt_handlers = mapping
+
+
+def _nothing() -> None:
+    """In the place of what maps SIGTERM to SIGINT."""
+
+
 def run_batch(job: JobDefinition, batch: Batch, first_stage: str, parts: Parts, instance: DagsterInstance) -> str:
     """Runs the batch, which this process has leased; returns the run's id.
 
@@ -46,7 +68,7 @@ def run_batch(job: JobDefinition, batch: Batch, first_stage: str, parts: Parts, 
     try:
         with given_back(batch, parts):
             parts.runner.open(batch.batch_id, run_id)  # from here on the runner gives it back, whatever happens to Dagster
-        with named_faults():
+        with named_faults(), own_sigterm():
             if batch.attempt > 1:
                 close_earlier_runs(instance, batch)
             _require_success(_execute(job, batch, first_stage, parts, instance, run_id), batch)
