@@ -184,8 +184,8 @@ def translated(url: str) -> Iterator[None]:
         PartUnavailableError: the client library is not installed.
     """
     try:
-        from opensearchpy.exceptions import ConnectionError as NoConnectionError
-        from opensearchpy.exceptions import OpenSearchException, SSLError, TransportError
+        from opensearchpy import ConnectionError as NoConnectionError
+        from opensearchpy import OpenSearchException, SSLError, TransportError
     except ImportError as error:
         raise PartUnavailableError.not_installed("The client of OpenSearch", "opensearch") from error
     try:
