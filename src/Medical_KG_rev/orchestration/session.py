@@ -159,7 +159,7 @@ class IngestSession:
                 continue
             lease = self._ledger.queue.enqueue_and_lease(batch, job_ids, self.parts.worker, self.lease_seconds)
             if lease is not None:
-                leased = [job.job_id for job in self._ledger.queue.jobs_of(lease)]
+                leased = self._ledger.queue.job_ids_of(lease)
                 if self._execute(lease):
                     taken.update(leased)
         return [job for job in jobs if job.job_id not in taken]
