@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from Medical_KG_rev.index import HaystackIndexWriter, Retriever
+from Medical_KG_rev.index.stores import EmbeddedStores
 from Medical_KG_rev.models import Chunk, EmbeddingBatch, IndexReceipt, SparseMatrix, StageContext
 
 DIMENSION = 16
@@ -92,6 +93,13 @@ def corpus() -> Corpus:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return tmp_path / "index"
+
+
+@pytest.fixture
+def stores(root: Path) -> Iterator[EmbeddedStores]:
+    opened = EmbeddedStores(root)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

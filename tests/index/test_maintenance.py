@@ -10,18 +10,11 @@ import pytest
 from Medical_KG_rev.errors import IndexMismatchError
 from Medical_KG_rev.index.maintenance import IndexMaintenance
 from Medical_KG_rev.index.snapshot import TenantReader
-from Medical_KG_rev.index.stores import EmbeddedStores, Paths, tenant_folder
+from Medical_KG_rev.index.stores import Paths, tenant_folder
 
 pytestmark = pytest.mark.component
 
 DOCUMENTS = {f"local:{n}": [f"metformin arm {n}", f"placebo arm {n}"] for n in range(6)}
-
-
-@pytest.fixture
-def stores(root):
-    stores = EmbeddedStores(root)
-    yield stores
-    stores.close()
 
 
 @pytest.fixture

@@ -280,6 +280,7 @@ def test_what_a_refused_row_means(
 def test_deleting_what_is_not_there_is_no_failure(store: OpenSearchStore, server: Server) -> None:
     server.answers["_bulk"] = lambda _body: {"items": [{"delete": {"_id": "1", "status": 404, "result": "not_found"}}]}
     store.writer(NAME).remove([1])
+    assert len(server.sent("_bulk")) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from Medical_KG_rev.errors import IndexMismatchError
 from Medical_KG_rev.index.maintenance import IndexMaintenance
 from Medical_KG_rev.index.reembedding import Reembedding, Target, returning
 from Medical_KG_rev.index.snapshot import TenantReader
-from Medical_KG_rev.index.stores import EmbeddedStores
 
 pytestmark = pytest.mark.component
 
@@ -18,13 +17,6 @@ TARGETS = [Target("dense", "better", "better/1", 32), Target("sparse", "better-s
 
 class StopError(Exception):
     pass
-
-
-@pytest.fixture
-def stores(root):
-    stores = EmbeddedStores(root)
-    yield stores
-    stores.close()
 
 
 @pytest.fixture

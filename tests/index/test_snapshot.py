@@ -11,20 +11,12 @@ from Medical_KG_rev.index.analysis import Analyser
 from Medical_KG_rev.index.changes import Change
 from Medical_KG_rev.index.filters import make_filter
 from Medical_KG_rev.index.snapshot import TenantReader
-from Medical_KG_rev.index.stores import EmbeddedStores
 from Medical_KG_rev.index.tenant import open_for_writing
 from Medical_KG_rev.models import EmbeddingBatch, SparseVector
 
 pytestmark = pytest.mark.component
 
 PHASES = {f"clinicaltrials:NCT{n}": [f"metformin arm {n}", f"placebo arm {n}"] for n in range(30)}
-
-
-@pytest.fixture
-def stores(root):
-    stores = EmbeddedStores(root)
-    yield stores
-    stores.close()
 
 
 @pytest.fixture
