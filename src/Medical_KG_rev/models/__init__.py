@@ -12,6 +12,7 @@ from Medical_KG_rev.models.flow import (
     StageContext,
 )
 from Medical_KG_rev.models.knowledge import Claim, Entity, EntityType, Evidence, Mention
+from Medical_KG_rev.models.pdf import PdfAsset, PdfCandidates, StoredPdf
 from Medical_KG_rev.models.sparse import SparseMatrix, SparseVector
 from Medical_KG_rev.models.text import (
     Annotation,
@@ -49,6 +50,8 @@ __all__ = [
     "ListingPage",
     "Mention",
     "Outcome",
+    "PdfAsset",
+    "PdfCandidates",
     "RawPayload",
     "Section",
     "SectionKind",
@@ -56,5 +59,6 @@ __all__ = [
     "SparseMatrix",
     "SparseVector",
     "StageContext",
+    "StoredPdf",
     "Table",
 ]
