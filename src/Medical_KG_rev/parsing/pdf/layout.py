@@ -38,8 +38,10 @@ class LayoutCell(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class LayoutBlock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One block. ``page`` counts from 1; ``bbox`` is left, top, right, bottom in points from the page's upper left corner, as shown
-    (after rotation). A paragraph that goes on over a column or page is one block, with the place of its beginning.
+    """One block.
+
+    ``page`` counts from 1; ``bbox`` is left, top, right, bottom in points from the page's upper left corner, as shown (after
+    rotation). A paragraph that goes on over a column or page is one block, with the place of its beginning.
 
     ``text`` of a list holds one item a line; of a table or figure it is empty, ``caption`` has their words. ``level`` is that
     of a heading, from 1. ``image`` is a name in :attr:`PdfLayout.images`.
