@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import uuid
 from collections import Counter
@@ -14,6 +15,10 @@ import httpx
 import pytest
 from event_story import distinct, faults
 from shipped_medkg import Medkg
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from Medical_KG_rev.storage import S3ObjectStore
 
 pytestmark = [pytest.mark.service, pytest.mark.e2e]
 
@@ -113,3 +118,39 @@ def test_the_same_events_come_from_the_shipped_tail(services: Medkg, samples: Pa
     events = [json.loads(line) for line in lines]
     assert events
     assert faults(events) == []
+
+
+def test_a_backup_of_the_servers_brings_the_index_back(
+    services: Medkg, samples: Path, postgres_database: str, tmp_path: Path
+) -> None:
+    """All servers lose all, the data folder too. The backup has the catalogue and the segments of one moment; OpenSearch's rows
+    are made anew from them."""
+    services("ingest", "local", samples / "clinicaltrials", "--json").expect(0)
+    services("backup", tmp_path / "copy").expect(0)
+    before = services("search", "metformin", "--json").expect(0).json["hits"]
+    assert before
+
+    environment = services.environment
+    httpx.delete(f"{environment['MK_OPENSEARCH__URL']}/{environment['MK_OPENSEARCH__PREFIX']}-*").raise_for_status()
+    shutil.rmtree(services.data_dir)
+    bucket = S3ObjectStore(
+        endpoint_url=environment["MK_OBJECT_STORE__ENDPOINT_URL"],
+        bucket=environment["MK_OBJECT_STORE__BUCKET"],
+        access_key=environment["MK_OBJECT_STORE__ACCESS_KEY"],
+        secret_key=environment["MK_OBJECT_STORE__SECRET_KEY"],
+    )
+    assert all([bucket.delete(key) for key in list(bucket.keys())])
+    assert not list(bucket.keys())
+    engine = create_engine(postgres_database, poolclass=NullPool)
+    with engine.begin() as connection:
+        for schema in connection.execute(text("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'index\\_%'")).scalars():
+            connection.execute(text(f'DROP SCHEMA "{schema}" CASCADE'))
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+
+    services("restore", tmp_path / "copy", "--force").expect(0)
+    assert services("index", "verify", "--json").expect(1).json["findings"], "OpenSearch has nothing yet"
+    services("index", "repair").expect(0)
+    assert not services("index", "verify", "--json").expect(0).json["findings"]
+    after = services("search", "metformin", "--json").expect(0).json["hits"]
+    assert [(hit["chunk_id"], hit["text"]) for hit in after] == [(hit["chunk_id"], hit["text"]) for hit in before]

@@ -4,9 +4,10 @@
 
     1 intent     one catalogue commit: the generation and its vids are given out
     2 segments   a file a space (dense and sparse vectors, facets): complete and durable, named by the generation
-    3 lexicon    rows added and committed there
+    3 lexicon    rows committed there, after the segments; handed over before, so that the store works meanwhile
     4 commit     one catalogue commit: new rows in, superseded rows out, clean-up owed. The only point of visibility
     5 clean-up   superseded rows leave the lexicon, folded segments leave the files
+    6 fold       where many small segments have come together: a generation of its own, which makes one of them
 
 A writer that dies before 4 leaves a prepared generation: whoever next takes the lock withdraws it from the stores. One that
 dies after 4 leaves clean-up owed, which the next one does. Both can be repeated, so dying in recovery is no different.
@@ -15,23 +16,24 @@ dies after 4 leaves clean-up owed, which the next one does. Both can be repeated
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 import msgspec
 
-from Medical_KG_rev.errors import MedicalKGError
+from Medical_KG_rev.errors import MedicalKGError, StorageFullError
 from Medical_KG_rev.index import facets
 from Medical_KG_rev.index.analysis import Analyser
-from Medical_KG_rev.index.catalogue import Catalogue, Commit, StoredDocument
+from Medical_KG_rev.index.catalogue import Catalogue, Commit, PackedChunk, StoredDocument
 from Medical_KG_rev.index.changes import Change, NewRows
 from Medical_KG_rev.index.filters import day_of, facets_of
+from Medical_KG_rev.index.packing import packed
 from Medical_KG_rev.index.ports import LexicalStore, LexicalWriter, Row, SegmentFiles
 from Medical_KG_rev.index.spaces import generation_of
-from Medical_KG_rev.index.staging import SegmentStaging, Staged, sparse_lookup
+from Medical_KG_rev.index.staging import SegmentStaging, Staged, due_for_folding, sparse_lookup
 from Medical_KG_rev.index.stores import IndexStores, Step, nothing
 from Medical_KG_rev.models import Chunk, SparseVector
 
@@ -54,11 +56,12 @@ class TenantIndex:
         self, catalogue: Catalogue, stores: IndexStores, tenant_id: str, analyser: Analyser, step: Step = nothing
     ) -> None:
         self.catalogue = catalogue
-        self.files: SegmentFiles = stores.files(tenant_id, step)
+        self.files: SegmentFiles = stores.files(tenant_id, self._reached)
         self._lexical_of: Callable[[str], LexicalStore] = partial(stores.lexical, tenant_id)
         self._on_server = stores.lexicon_on_server
         self._analyser = analyser
         self._step = step
+        self._phase = ""
 
     @property
     def lexical(self) -> LexicalStore:
@@ -68,22 +71,37 @@ class TenantIndex:
     def apply(self, change: Change) -> int:
         """Makes ``change`` visible as one generation, and answers which. On any error nothing of it is visible.
 
+        Segments that are due are folded afterwards, as another generation; where the disk has no room for that, a later write
+        does it.
+
         Raises:
             IndexWriterFencedError: another writer has taken over.
         """
+        generation = self._apply(change)
+        if due_for_folding(self.catalogue.segments()):
+            self._phase = "fold."
+            try:
+                self._apply(Change(fold=True))
+            except StorageFullError:
+                return generation  # it was withdrawn, and what was committed is whole
+            finally:
+                self._phase = ""
+        return generation
+
+    def _apply(self, change: Change) -> int:
         chunks = change.chunks
-        self._step("intent.before")
+        self._reached("intent.before")
         generation, first = self.catalogue.prepare(len(chunks), self._sparse_after(change))
         try:
-            self._step("intent.after")
+            self._reached("intent.after")
             commit = self._stage(change, generation, list(enumerate(chunks, start=first)))
-            self._step("commit.before")
+            self._reached("commit.before")
             self.catalogue.commit(commit)
         except BaseException as error:
             self._withdraw_after(error, generation)
             raise
-        self._step("commit.after")
-        self._clean_up(everything=change.purge or change.compact)
+        self._reached("commit.after")
+        self._clean_up(everything=change.purge or change.compact or change.renew_lexicon)
         return generation
 
     def recover(self) -> None:
@@ -98,19 +116,25 @@ class TenantIndex:
     def _stage(self, change: Change, generation: int, chunks: list[tuple[int, Chunk]]) -> Commit:
         superseded = self.catalogue.vids_of(change.replaced)
         new = change.vectors.get("sparse")
-        rows = list(self._rows(chunks, new.rows.row if new is not None and self._on_server else None))
-        vectors = {**change.vectors, "facets": NewRows("", facets.FINGERPRINT, 0, [(row.facets, row.day) for row in rows])}
+        rows = self._rows(chunks, change.facets, new.rows.row if new is not None and self._on_server else None)
+        vectors = {**change.vectors, "facets": NewRows("", facets.FINGERPRINT, 0, change.facets)}
         staging = SegmentStaging(self.catalogue, self.files, generation, superseded)
-        staged = staging.stage(change, vectors, [vid for vid, _ in chunks])
         lexicon = self._lexicon_after(change, generation, len(superseded))
-        if lexicon.is_new:
-            self._stage_lexicon(lexicon, generation, chain(self._living(staged, lexicon.sparse, set(superseded)), rows))
-        elif rows:
-            self._stage_lexicon(lexicon, generation, rows)
+        with self._lexicon_writer(lexicon) if chunks or lexicon.is_new else nullcontext() as writer:
+            if writer is not None and not lexicon.is_new:
+                writer.add(generation, rows)
+            bodies = [PackedChunk(vid, chunk.doc_id, packed(chunk)) for vid, chunk in chunks]
+            staged = staging.stage(change, vectors, [vid for vid, _ in chunks])
+            if writer is not None:
+                if lexicon.is_new:
+                    writer.add(generation, chain(self._living(staged, lexicon.sparse, set(superseded)), rows))
+                self._reached("lexicon.uncommitted")
+                writer.commit()
+                self._reached("lexicon.committed")
         return Commit(
             generation=generation,
             documents=[StoredDocument(d.doc_id, d.version, d.digest, len(d.chunks)) for d in change.documents],
-            chunks=chunks,
+            chunks=bodies,
             removed=change.removed,
             spaces=staged.spaces,
             dropped=staged.dropped,
@@ -154,27 +178,30 @@ class TenantIndex:
             return True
         return lexicon not in self.lexical.names()
 
-    def _stage_lexicon(self, lexicon: _Lexicon, generation: int, rows: Iterable[Row]) -> None:
-        with _closing(self._lexical_of(lexicon.sparse).writer(lexicon.name)) as writer:
-            writer.add(generation, rows)
-            self._step("lexicon.uncommitted")
-            writer.commit()
-            self._step("lexicon.committed")
+    def _lexicon_writer(self, lexicon: _Lexicon) -> AbstractContextManager[LexicalWriter]:
+        return _closing(self._lexical_of(lexicon.sparse).writer(lexicon.name))
 
     def _living(self, staged: Staged, sparse: str, superseded: set[int]) -> Iterator[Row]:
         """The rows that go on living."""
-        living = (item for item in self.catalogue.every_chunk() if item[0] not in superseded)
         vector_of = sparse_lookup(self.catalogue, self.files, staged) if sparse else None
-        return self._rows(living, vector_of, by_vid=True)
+        for vid, chunk in self.catalogue.every_chunk():
+            if vid not in superseded:
+                vector = vector_of(vid) if vector_of is not None else None
+                yield Row(vid, self._analyser.joined(chunk.text), facets_of(chunk), day_of(chunk), vector)
 
     def _rows(
-        self, chunks: Iterable[tuple[int, Chunk]], vector_of: Callable[[int], SparseVector] | None, *, by_vid: bool = False
+        self,
+        chunks: Sequence[tuple[int, Chunk]],
+        marks: Sequence[facets.FacetRow],
+        vector_of: Callable[[int], SparseVector] | None,
     ) -> Iterator[Row]:
-        """What the lexicon keeps of chunks; ``vector_of`` takes their place in the order, or their vid."""
+        """What the lexicon keeps of new chunks; ``vector_of`` takes their place in the order."""
         joined = self._analyser.joined
-        for number, (vid, chunk) in enumerate(chunks):
-            sparse = vector_of(vid if by_vid else number) if vector_of is not None else None
-            yield Row(vid, joined(chunk.text), facets_of(chunk), day_of(chunk), sparse)
+        for number, ((vid, chunk), (own, day)) in enumerate(zip(chunks, marks, strict=True)):
+            yield Row(vid, joined(chunk.text), own, day, vector_of(number) if vector_of is not None else None)
+
+    def _reached(self, step: str) -> None:
+        self._step(self._phase + step)
 
     # Clearing away
 
@@ -197,7 +224,7 @@ class TenantIndex:
             with _closing(lexical.writer(lexicon)) as writer:
                 writer.remove_generation(generation)
                 writer.commit()
-        self._step("withdraw.stores")
+        self._reached("withdraw.stores")
         self.catalogue.withdraw(generation)
 
     def _clean_up(self, *, everything: bool = False) -> None:
@@ -212,16 +239,16 @@ class TenantIndex:
             with _closing(lexical.writer(lexicon)) as writer:
                 writer.remove(vids)
                 writer.commit()
-        self._step("cleanup.lexicon")
+        self._reached("cleanup.lexicon")
         for each in owed:
             if each.operation == "segment":
                 self.files.drop(each.argument)
             elif each.operation == "lexicon":
                 name, _, made_with = each.argument.partition(" ")
                 self._lexical_of(made_with).drop(name)
-        self._step("cleanup.segments")
+        self._reached("cleanup.segments")
         self.catalogue.settle([each.seq for each in owed])
-        self._step("cleanup.after")
+        self._reached("cleanup.after")
 
 
 class _Lexicon(NamedTuple):
