@@ -139,7 +139,8 @@ def test_a_backup_of_the_servers_brings_the_index_back(
         access_key=environment["MK_OBJECT_STORE__ACCESS_KEY"],
         secret_key=environment["MK_OBJECT_STORE__SECRET_KEY"],
     )
-    assert all([bucket.delete(key) for key in list(bucket.keys())])
+    for key in list(bucket.keys()):
+        bucket.delete(key)
     assert not list(bucket.keys())
     engine = create_engine(postgres_database, poolclass=NullPool)
     with engine.begin() as connection:
