@@ -113,6 +113,10 @@ ERROR_FACTS: dict[type[e.MedicalKGError], ErrorFacts] = {
     e.AddressRefusedError: ErrorFacts(
         "a redirect to a private or foreign address", "nothing, unless the source is yours: `allow_private_addresses`"
     ),
+    e.PdfDownloadError: ErrorFacts(
+        "no copy of an article could be brought", "the message names each URL and what it met; `medkg jobs retry` later"
+    ),
+    e.NotOpenAccessError: ErrorFacts("the article is closed, or has no open PDF", "nothing: the message says why"),
     e.GpuOutOfMemoryError: ErrorFacts("the endpoint's GPU is full", "smaller `request_size`, or more memory", RETRIED),
     # --- payloads
     e.PayloadError: ErrorFacts("what came cannot be read", "look at the record named"),
@@ -127,6 +131,17 @@ ERROR_FACTS: dict[type[e.MedicalKGError], ErrorFacts] = {
         "entity declarations or nesting bombs", "do not trust the file; remove the declarations if you do"
     ),
     e.MissingIdentifierError: ErrorFacts("a record without an id", "give it one"),
+    e.PdfPasswordError: ErrorFacts("a PDF is encrypted", "name its password in `MK_PDF__PASSWORDS`, or take another copy"),
+    e.PdfUnreadableError: ErrorFacts(
+        "no PDF, or one so broken that it cannot be read", "fetch it again, or take another copy: the message says what it is"
+    ),
+    e.PdfLimitError: ErrorFacts(
+        "a PDF with more pages or bytes, or that needs more time or memory, than is allowed",
+        "raise the setting that is named, if the file is right",
+    ),
+    e.PdfNeedsOcrError: ErrorFacts(
+        "a PDF that holds only images of pages", "install the extra `ocr`, set `MK_PDF__OCR=rapidocr`"
+    ),
     e.InvalidDocumentError: ErrorFacts(
         "a document breaks the rules of the data model", "the reasons say which; a defect of its parser, or of the record"
     ),

@@ -30,6 +30,8 @@
     │   ├── UnexpectedContentError         HTML for JSON, wrong shape, short or unordered answers
     │   ├── ResponseTooLargeError
     │   ├── AddressRefusedError            redirect to a private or foreign address
+    │   ├── PdfDownloadError               no copy of an article could be brought; names the URL
+    │   ├── NotOpenAccessError             the article is closed, or has no open PDF: a final answer
     │   └── GpuOutOfMemoryError            transient
     ├── PayloadError                       terminal: what came cannot be read
     │   ├── EmptyPayloadError
@@ -38,7 +40,11 @@
     │   ├── MalformedPayloadError          broken JSON or XML, NUL bytes, wrong encoding
     │   ├── UnsupportedFormatError         retired or foreign formats
     │   ├── HostileContentError            entity declarations, nesting bombs
-    │   └── MissingIdentifierError
+    │   ├── MissingIdentifierError
+    │   ├── PdfPasswordError               encrypted, and no known password opens it
+    │   ├── PdfUnreadableError             no PDF, a broken one, or one at which the reader crashes
+    │   ├── PdfLimitError                  pages, page size, bytes, time or memory beyond what is allowed; ``limit``
+    │   └── PdfNeedsOcrError               every page is an image
     ├── InvalidDocumentError               terminal: ``reasons`` of ir_validation
     ├── StageError
     │   ├── StageContractError             a wrong signature or return value
@@ -243,6 +249,18 @@ class AddressRefusedError(RemoteError, TerminalError):
     code = "address_refused"
 
 
+class PdfDownloadError(RemoteError, TerminalError):
+    """No copy of an article could be brought. Subject: ``url`` of the last one, ``last_code``, ``tried`` (URLs)."""
+
+    code = "pdf_download_failed"
+
+
+class NotOpenAccessError(RemoteError, TerminalError):
+    """The source says that there is no copy that anybody may read. Subject: ``source``, ``source_id``, ``reason``."""
+
+    code = "not_open_access"
+
+
 class GpuOutOfMemoryError(RemoteError, TransientError):
     code = "gpu_out_of_memory"
 
@@ -279,6 +297,26 @@ class HostileContentError(PayloadError):
 
 class MissingIdentifierError(PayloadError):
     code = "identifier_missing"
+
+
+class PdfPasswordError(PayloadError):
+    code = "pdf_password"
+
+
+class PdfUnreadableError(PayloadError):
+    code = "pdf_unreadable"
+
+
+class PdfLimitError(PayloadError):
+    """Subject: ``limit``, the setting's name."""
+
+    code = "pdf_limit"
+
+
+class PdfNeedsOcrError(PayloadError):
+    """Subject: ``doc_id``, ``pages``."""
+
+    code = "pdf_needs_ocr"
 
 
 class InvalidDocumentError(MedicalKGError, TerminalError):

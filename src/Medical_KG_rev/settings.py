@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, to_jsonable_python
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from Medical_KG_rev.errors import ConfigurationError
+from Medical_KG_rev.settings_pdf import DownloadSettings, PdfSettings
 
 MEBIBYTE = 1024 * 1024
 SECRET_NAME = re.compile(r"KEY|SECRET|PASSWORD|TOKEN|URL")
@@ -30,13 +31,29 @@ class RemoteSource(BaseModel):
     policy: str = Field(default="polite-api", description="Resilience policy of each request.")
 
 
+class UnpaywallSource(RemoteSource):
+    """Unpaywall answers only to those who give an e-mail address of their own."""
+
+    email: str = Field(default="", description="Sent with each request; `MK_CONTACT_EMAIL` unless given.")
+
+
+class CoreSource(RemoteSource):
+    """CORE answers few requests without a key."""
+
+    api_key: SecretStr = Field(default=SecretStr(""), description="Optional, from CORE; raises the rate limit.")
+
+
 class AdapterSettings(BaseModel):
     """The sources' addresses and limits."""
 
     clinicaltrials: RemoteSource = RemoteSource(base_url=HttpUrl("https://clinicaltrials.gov/api/v2"))
     openalex: RemoteSource = RemoteSource(base_url=HttpUrl("https://api.openalex.org"), page_size=50)
     pmc_fulltext: RemoteSource = RemoteSource(base_url=HttpUrl("https://www.ebi.ac.uk/europepmc/webservices/rest"))
-    max_file_bytes: int = Field(default=64 * MEBIBYTE, gt=0, description="A local file above this size is refused.")
+    unpaywall: UnpaywallSource = UnpaywallSource(base_url=HttpUrl("https://api.unpaywall.org/v2"), page_size=50)
+    core: CoreSource = CoreSource(base_url=HttpUrl("https://api.core.ac.uk/v3"), page_size=25)
+    max_file_bytes: int = Field(
+        default=64 * MEBIBYTE, gt=0, description="A local file above this size is refused; of PDFs, see MK_DOWNLOAD__MAX_BYTES."
+    )
     allow_private_addresses: bool = Field(
         default=False, description="Let sources live on private addresses; their configured host always may."
     )
@@ -306,6 +323,8 @@ class Settings(BaseSettings):
     models_dir: Path | None = Field(default=None, description="Where models are kept; `models` in the data folder by default.")
     contact_email: str = Field(default="", description="Sent to sources with polite pools.")
     adapters: AdapterSettings = AdapterSettings()
+    download: DownloadSettings = DownloadSettings()
+    pdf: PdfSettings = PdfSettings()
     chunking: ChunkingSettings = ChunkingSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     sparse: SparseSettings = SparseSettings()
@@ -347,8 +366,8 @@ class Settings(BaseSettings):
 
     def policies_named(self) -> set[str]:
         """The resilience policies that these settings name."""
-        sources = (self.adapters.clinicaltrials, self.adapters.openalex, self.adapters.pmc_fulltext)
-        named = {self.embedding.policy, self.sparse.policy, *(source.policy for source in sources)}
+        sources = [source for _name, source in self.adapters if isinstance(source, RemoteSource)]
+        named = {self.embedding.policy, self.sparse.policy, self.download.policy, *(source.policy for source in sources)}
         return named | ({self.opensearch.policy} if self.opensearch.url else set())
 
     def secrets(self) -> list[str]:
@@ -407,6 +426,8 @@ class Settings(BaseSettings):
 def _plain(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
     if isinstance(value, BaseModel):
         return {name: _plain(item) for name, item in value}
     return to_jsonable_python(value)
@@ -416,6 +437,8 @@ def _secrets_in(model: BaseModel) -> Iterator[SecretStr]:
     for _name, value in model:
         if isinstance(value, SecretStr):
             yield value
+        elif isinstance(value, tuple):
+            yield from (item for item in value if isinstance(item, SecretStr))
         elif isinstance(value, BaseModel):
             yield from _secrets_in(value)
 

@@ -12,7 +12,7 @@ from Medical_KG_rev.models.flow import (
     StageContext,
 )
 from Medical_KG_rev.models.knowledge import Claim, Entity, EntityType, Evidence, Mention
-from Medical_KG_rev.models.pdf import PdfAsset, PdfCandidates, StoredPdf
+from Medical_KG_rev.models.pdf import PdfAsset, PdfCandidates, StoredPdf, pdf_folder, pdf_key
 from Medical_KG_rev.models.sparse import SparseMatrix, SparseVector
 from Medical_KG_rev.models.text import (
     Annotation,
@@ -61,4 +61,6 @@ __all__ = [
     "StageContext",
     "StoredPdf",
     "Table",
+    "pdf_folder",
+    "pdf_key",
 ]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -37,7 +37,7 @@ class AdapterRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to bring from a source: records by ``ids``, or those that match ``query`` (in the source's own syntax).
 
     ``since`` is an ISO date: only what changed on or after it. ``limit`` bounds the number of records. ``paths`` is for
-    ``local``.
+    ``local``. ``rendition`` chooses where a source has a record in several formats: ``pdf``, or what the source prefers.
     """
 
     source: str
@@ -47,6 +47,7 @@ class AdapterRequest(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None = None
     limit: int | None = None
     paths: tuple[str, ...] = ()
+    rendition: Literal["", "pdf"] = ""
 
 
 class RawPayload(msgspec.Struct, frozen=True, kw_only=True):

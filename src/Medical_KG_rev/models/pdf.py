@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,9 +33,13 @@ class PdfAsset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PdfCandidates(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The copies of one article, the best first, and what the source says of the article (JSON values only)."""
+    """The copies of one article, the best first, and what the source says of the article (JSON values only).
+
+    ``refusal`` says why there is none where ``assets`` is empty: the article is closed, or no copy of it is a PDF.
+    """
 
     assets: tuple[PdfAsset, ...]
+    refusal: str = ""
     title: str = ""
     metadata: Mapping[str, Any] = {}
 
@@ -47,3 +53,26 @@ class StoredPdf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     asset: PdfAsset
     title: str = ""
     metadata: Mapping[str, Any] = {}
+
+
+_SAFE_NAME = re.compile(r"[\w.:@-]{1,150}", re.ASCII)
+
+
+def pdf_folder(tenant_id: str, doc_id: str) -> str:
+    """The prefix of a document's PDFs in the object store, with a slash at its end.
+
+    An id that is long, or has other characters than a key may have, is cut and told apart by a digest.
+    """
+    return f"pdf/{_name(tenant_id)}/{_name(doc_id)}/"
+
+
+def pdf_key(tenant_id: str, doc_id: str, sha256: str) -> str:
+    """Where the bytes of that digest lie: the same bytes once a document."""
+    return f"{pdf_folder(tenant_id, doc_id)}{sha256}.pdf"
+
+
+def _name(text: str) -> str:
+    if _SAFE_NAME.fullmatch(text) and text.strip("."):
+        return text
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"{re.sub(r'[^A-Za-z0-9_.:@-]', '-', text)[:100]}={digest}"
