@@ -11,6 +11,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +32,7 @@ from Medical_KG_rev.index import Analyser
 from Medical_KG_rev.index.changes import Change
 from Medical_KG_rev.index.stores import EmbeddedStores
 from Medical_KG_rev.index.tenant import open_for_writing
-from Medical_KG_rev.models import AdapterRequest, Claim, EmbeddingBatch, RawPayload, Span, StageContext
+from Medical_KG_rev.models import AdapterRequest, Claim, EmbeddingBatch, PdfAsset, RawPayload, Span, StageContext, StoredPdf
 from Medical_KG_rev.observability.catalogue import RETRY_ATTEMPTS
 from Medical_KG_rev.operations import RestoreTarget, restore
 from Medical_KG_rev.orchestration.events.log_sink import LogSink
@@ -41,11 +42,16 @@ from Medical_KG_rev.orchestration.resilience import PolicyRunner, ResilientCalle
 from Medical_KG_rev.orchestration.stages.calls import split_output
 from Medical_KG_rev.orchestration.topology import ResiliencePolicyConfig, ResiliencePolicyLoader
 from Medical_KG_rev.parsing import IrParser
+from Medical_KG_rev.parsing.pdf.document import document_from_layout
+from Medical_KG_rev.parsing.pdf.inspection import inspect_pdf
+from Medical_KG_rev.parsing.pdf.layout import PageSize, PdfLayout
+from Medical_KG_rev.parsing.pdf.limits import PdfLimits
 from Medical_KG_rev.services.programs import packaged
 from Medical_KG_rev.settings import EmbeddingSettings, RemoteSource, Settings, settings_from
 from Medical_KG_rev.storage import FilesystemObjectStore
 from Medical_KG_rev.storage.formats import check_formats
 from Medical_KG_rev.testing.graph import TENANT, write
+from Medical_KG_rev.testing.pdf_samples import Line, Page, text_pdf
 from Medical_KG_rev.text.artefacts import ArtefactFile, Package
 from Medical_KG_rev.text.endpoint import HttpBackend
 from Medical_KG_rev.text.models import ModelStore
@@ -353,6 +359,33 @@ def _an_entity_declaration(room: Room) -> object:
 @provokes(e.MissingIdentifierError)
 def _a_study_without_an_id(room: Room) -> object:
     return _parse("ctgov-json", b'{"protocolSection": {"identificationModule": {"briefTitle": "A study"}}}')
+
+
+def _inspect(room: Room, content: bytes, **limits: Any) -> object:
+    (room.folder / "article.pdf").write_bytes(content)
+    return inspect_pdf(room.folder / "article.pdf", PdfLimits(**limits))
+
+
+@provokes(e.PdfPasswordError)
+def _an_encrypted_pdf(room: Room) -> object:
+    return _inspect(room, text_pdf([Page([Line(50, 700, "hidden")])], password="sesame"))
+
+
+@provokes(e.PdfUnreadableError)
+def _a_login_page_named_pdf(room: Room) -> object:
+    return _inspect(room, b"<html><head><title>Sign in</title></head></html>")
+
+
+@provokes(e.PdfLimitError)
+def _a_pdf_of_too_many_pages(room: Room) -> object:
+    return _inspect(room, text_pdf([Page(), Page()]), max_pages=1)
+
+
+@provokes(e.PdfNeedsOcrError)
+def _a_pdf_of_images(room: Room) -> object:
+    layout = PdfLayout(engine="local", engine_version="1", pages=(PageSize(595, 842),), blocks=(), scanned=(1,))
+    stored = StoredPdf(object_key="k", sha256="0" * 64, size_bytes=1, asset=PdfAsset(url="file:///scan.pdf"))
+    return document_from_layout(layout, stored, doc_id="local:scan", source="local", parsed_at=datetime.now(UTC))
 
 
 @provokes(e.InvalidDocumentError)

@@ -9,9 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from Medical_KG_rev.models import Annotation, Block, BlockType, Cell, Document, Section, SectionKind, Span, Table
+from Medical_KG_rev.models import (
+    Annotation,
+    Block,
+    BlockType,
+    BoundingBox,
+    Cell,
+    Document,
+    Section,
+    SectionKind,
+    Span,
+    Table,
+)
 
 BLOCK_SEPARATOR = "\n\n"
 
@@ -19,6 +30,16 @@ BLOCK_SEPARATOR = "\n\n"
 def normalize(text: str) -> str:
     """Runs of whitespace as one space; none at the ends; no NUL."""
     return " ".join(text.replace("\0", " ").split())
+
+
+class Place(NamedTuple):
+    """Where a block stands in a paginated source: the page, from 1, and its box on it."""
+
+    page: int | None = None
+    bbox: BoundingBox | None = None
+
+
+NOWHERE = Place()
 
 
 class CellText:
@@ -49,13 +70,13 @@ class DocumentBuilder:
         self._annotations: list[Annotation] = []
 
     @contextmanager
-    def section(self, title: str = "", kind: SectionKind | None = None) -> Iterator[None]:
+    def section(self, title: str = "", kind: SectionKind | None = None, *, place: Place = NOWHERE) -> Iterator[None]:
         """Everything added inside belongs to this section. A nested section inherits its parent's kind."""
         self._close_section()
         inherited = self._open[-1][1] if self._open else SectionKind.BODY
         self._open.append((normalize(title), kind or inherited))
         if self._open[-1][0]:
-            self.block(title, BlockType.HEADER)
+            self.block(title, BlockType.HEADER, place=place)
         yield
         self._close_section()
         self._open.pop()
@@ -65,23 +86,29 @@ class DocumentBuilder:
         return self.block(self._title, BlockType.HEADER)
 
     def block(
-        self, text: str, type: BlockType = BlockType.PARAGRAPH, *, label: str = "", reference: str | None = None
+        self,
+        text: str,
+        type: BlockType = BlockType.PARAGRAPH,
+        *,
+        label: str = "",
+        reference: str | None = None,
+        place: Place = NOWHERE,
     ) -> Span | None:
         """A block of one run of text; None, and nothing added, when the text is blank."""
         text = normalize(text)
         if not text:
             return None
         start = self._append(text)
-        self._add_block(type, start, label=label, reference=reference)
+        self._add_block(type, start, place, label=label, reference=reference)
         return Span(start, self._length)
 
-    def items(self, texts: Sequence[str], *, label: str = "") -> list[Span]:
+    def items(self, texts: Sequence[str], *, label: str = "", place: Place = NOWHERE) -> list[Span]:
         """A list block, one item a line; blank items are left out. The spans are those of the items."""
         kept = [text for text in map(normalize, texts) if text]
         if not kept:
             return []
         start = offset = self._append("\n".join(kept))
-        self._add_block(BlockType.LIST, start, label=label)
+        self._add_block(BlockType.LIST, start, place, label=label)
         spans = []
         for text in kept:
             spans.append(Span(offset, offset + len(text)))
@@ -89,7 +116,13 @@ class DocumentBuilder:
         return spans
 
     def table(
-        self, rows: Sequence[Sequence[CellText]], *, caption: str = "", label: str = "", reference: str | None = None
+        self,
+        rows: Sequence[Sequence[CellText]],
+        *,
+        caption: str = "",
+        label: str = "",
+        reference: str | None = None,
+        place: Place = NOWHERE,
     ) -> Span | None:
         """A table block: caption, then the rows. Spanning cells are placed as HTML places them. None when all is blank."""
         caption = normalize(caption)
@@ -115,7 +148,7 @@ class DocumentBuilder:
                 offset += 1
         columns = max((cell.column + cell.column_span for cell in cells), default=0)
         grid = Table(len(rows), columns, tuple(cells), Span(start, start + len(caption)) if caption else None)
-        self._add_block(BlockType.TABLE, start, label=label, reference=reference, table=grid)
+        self._add_block(BlockType.TABLE, start, place, label=label, reference=reference, table=grid)
         return Span(start, self._length)
 
     @property
@@ -163,8 +196,9 @@ class DocumentBuilder:
         self._length += len(text)
         return start
 
-    def _add_block(self, type: BlockType, start: int, **details: Any) -> None:
-        self._blocks.append(Block(f"b{self._block_count}", type, start, self._length, **details))
+    def _add_block(self, type: BlockType, start: int, place: Place, **details: Any) -> None:
+        block_id = f"b{self._block_count}"
+        self._blocks.append(Block(block_id, type, start, self._length, page=place.page, bbox=place.bbox, **details))
         self._block_count += 1
 
     def _close_section(self) -> None:
