@@ -79,6 +79,23 @@ ARGUMENTS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "failed": counts,
     },
     "batch_lost": {"worker": maybe, "epoch": ordinals},
+    "gate_waiting": {
+        "gate": words,
+        "condition": st.dictionaries(words, st.booleans(), max_size=3),
+        "deadline": times,
+        "occurrence": ordinals,
+    },
+    "gate_passed": {"gate": words, "waited_ms": durations, "occurrence": ordinals},
+    "gate_opened": {"gate": words, "waited_ms": durations, "reason": messages, "occurrence": ordinals},
+    "gate_expired": {"gate": words, "waited_ms": durations, "occurrence": ordinals},
+    "pdf_requested": {
+        "doc_id": names,
+        "dataset": words,
+        "object_key": names,
+        "sha256": st.from_regex(r"\A[0-9a-f]{64}\Z"),
+        "size_bytes": counts,
+        "occurrence": ordinals,
+    },
     "config_reloaded": {"file": names, "digest": names, "changed_at": times},
     "config_rejected": {"file": names, "digest": names, "changed_at": times, "code": words, "message": messages},
 }

@@ -256,6 +256,66 @@ class CloudEventFactory:
         """A batch's lease expired and was taken back."""
         return self._batch(subject, "batch.lost", epoch, time, {"worker": worker, "epoch": epoch})
 
+    # --- gates --------------------------------------------------------------------------------------------------------
+
+    def gate_waiting(
+        self,
+        subject: EventSubject,
+        *,
+        gate: str,
+        condition: Mapping[str, bool],
+        deadline: float,
+        occurrence: int = 1,
+        time: float | None = None,
+    ) -> Event:
+        """A job waits until the ledger's flags are as the gate's condition says; after ``deadline`` it fails."""
+        data = {"gate": gate, "condition": dict(condition), "deadline": iso_time(deadline)}
+        return self._gate(subject, "gate.waiting", gate, occurrence, time, data)
+
+    def gate_passed(
+        self, subject: EventSubject, *, gate: str, waited_ms: float, occurrence: int = 1, time: float | None = None
+    ) -> Event:
+        """A gate's condition holds; the job is queued in a batch of the stages behind it."""
+        data = {"gate": gate, "waited_ms": round(waited_ms, 3)}
+        return self._gate(subject, "gate.passed", gate, occurrence, time, data)
+
+    def gate_opened(
+        self,
+        subject: EventSubject,
+        *,
+        gate: str,
+        waited_ms: float,
+        reason: str,
+        occurrence: int = 1,
+        time: float | None = None,
+    ) -> Event:
+        """In place of ``gate.passed``: a person let the job through."""
+        data = {"gate": gate, "waited_ms": round(waited_ms, 3), "reason": self._message(reason)}
+        return self._gate(subject, "gate.opened", gate, occurrence, time, data)
+
+    def gate_expired(
+        self, subject: EventSubject, *, gate: str, waited_ms: float, occurrence: int = 1, time: float | None = None
+    ) -> Event:
+        """A gate's condition did not hold in time; ``job.dead`` follows."""
+        data = {"gate": gate, "waited_ms": round(waited_ms, 3)}
+        return self._gate(subject, "gate.expired", gate, occurrence, time, data)
+
+    def pdf_requested(
+        self,
+        subject: EventSubject,
+        *,
+        doc_id: str,
+        dataset: str,
+        object_key: str,
+        sha256: str,
+        size_bytes: int,
+        occurrence: int = 1,
+        time: float | None = None,
+    ) -> Event:
+        """A PDF waits for an engine: which document, and which object holds the bytes."""
+        data = {"doc_id": doc_id, "dataset": dataset, "object_key": object_key, "sha256": sha256, "size_bytes": size_bytes}
+        return self._job(subject, "pdf.requested", occurrence, time, data)
+
     # --- configuration: the same change seen by several processes is one event ----------------------------------------
 
     def config_reloaded(self, *, file: str, digest: str, changed_at: float, time: float | None = None) -> Event:
@@ -278,6 +338,12 @@ class CloudEventFactory:
 
     def _job(self, subject: EventSubject, kind: str, occurrence: int, time: float | None, data: Mapping[str, Any]) -> Event:
         return _event(subject, f"{subject.job_id}/{kind}/{occurrence}", kind, LEDGER_SOURCE, self._at(time), data)
+
+    def _gate(
+        self, subject: EventSubject, kind: str, gate: str, occurrence: int, time: float | None, data: Mapping[str, Any]
+    ) -> Event:
+        event_id = f"{subject.job_id}/{gate}/{kind}/{occurrence}"
+        return _event(subject, event_id, kind, LEDGER_SOURCE, self._at(time), data)
 
     def _batch(self, subject: EventSubject, kind: str, occurrence: int, time: float | None, data: Mapping[str, Any]) -> Event:
         batch_id = subject.batch_id or subject.job_id

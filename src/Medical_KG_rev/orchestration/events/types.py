@@ -21,9 +21,10 @@ JOB_TYPES = (
     "job.retried",
 )
 BATCH_TYPES = ("batch.created", "batch.leased", "batch.completed", "batch.lost")
+GATE_TYPES = ("gate.waiting", "gate.passed", "gate.opened", "gate.expired", "pdf.requested")
 CONFIG_TYPES = ("config.reloaded", "config.rejected")
-EVENT_TYPES = (*STAGE_TYPES, *JOB_TYPES, *BATCH_TYPES, *CONFIG_TYPES)
-"""Short types. Those of gates are added here, in ``schemas/`` and in the factory together with the gate."""
+EVENT_TYPES = (*STAGE_TYPES, *JOB_TYPES, *BATCH_TYPES, *GATE_TYPES, *CONFIG_TYPES)
+"""Short types."""
 
 
 def cloudevent_type(short: str) -> str:

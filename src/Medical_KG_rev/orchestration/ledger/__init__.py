@@ -8,6 +8,7 @@ from Medical_KG_rev.orchestration.ledger.records import (
     DeadLetter,
     Job,
     Lease,
+    PdfTask,
     StageAttempt,
     Submission,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "JobStatus",
     "Lease",
     "Ledger",
+    "PdfTask",
     "StageAttempt",
     "Submission",
 ]

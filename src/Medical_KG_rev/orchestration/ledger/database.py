@@ -19,7 +19,7 @@ from Medical_KG_rev.errors import ConfigurationError, FormatVersionError, Ledger
 from Medical_KG_rev.orchestration.ledger.faults import as_ledger_error, is_passing
 from Medical_KG_rev.orchestration.ledger.marks import CommitMarks
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in ``migrations/versions``; a test holds it to Alembic's own answer."""
 
 BUSY_TIMEOUT_SECONDS = 60

@@ -22,7 +22,9 @@ from Medical_KG_rev.orchestration.ledger.audit import AuditTrail
 from Medical_KG_rev.orchestration.ledger.batch_ends import end_abandoned
 from Medical_KG_rev.orchestration.ledger.database import Database, open_database
 from Medical_KG_rev.orchestration.ledger.dead_letters import ENDED_BADLY, DeadLetters, requeued
+from Medical_KG_rev.orchestration.ledger.gate import JobGates
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
+from Medical_KG_rev.orchestration.ledger.pdf_queue import PdfQueue
 from Medical_KG_rev.orchestration.ledger.queue import WorkQueue
 from Medical_KG_rev.orchestration.ledger.records import (
     ArtifactRow,
@@ -49,9 +51,11 @@ PARAMETERS = 500
 
 QUERYABLE = frozenset(
     {"status", "source", "pipeline_name", "current_stage", "submission_id", "batch_id", "doc_id", "priority"}
-    | {"pdf_downloaded", "pdf_ir_ready", "post_pdf_started", "unchanged"}
+    | {"pdf_downloaded", "pdf_ir_ready", "post_pdf_started", "gate", "unchanged"}
 )
-"""Fields that :meth:`Ledger.query`, and so a gate's condition, may compare."""
+"""Fields that :meth:`Ledger.query` may compare."""
+BEFORE_GATES = {"pdf_downloaded": False, "pdf_ir_ready": False, "post_pdf_started": False}
+"""The flags of a job that has come to no gate."""
 
 
 class Ledger:
@@ -61,6 +65,8 @@ class Ledger:
         queue: batches and leases.
         recovery: what takes batches back.
         gates: pause and resume.
+        job_gates: where jobs wait for something outside.
+        pdfs: files that engines are to read.
         stages: what stages did.
         topologies: pinned pipelines and policies.
         outbox, audit, dead_letters: what their names say.
@@ -76,7 +82,9 @@ class Ledger:
         self.gates = QueueGates(database, self.audit)
         self.queue = WorkQueue(database, self.outbox, self.events)
         self.recovery = Recovery(database, self.outbox, self.events, self.dead_letters)
-        self.stages = StageRecords(database, self.outbox, self.events, self.dead_letters)
+        self.pdfs = PdfQueue(database, self.outbox, self.events, self.dead_letters)
+        self.job_gates = JobGates(database, self.outbox, self.audit, self.events, self.dead_letters, self.pdfs)
+        self.stages = StageRecords(database, self.outbox, self.events, self.dead_letters, self.job_gates)
         self.topologies = TopologyTexts(database)
         self._clock = database.clock
 
@@ -261,12 +269,15 @@ class Ledger:
 
         return self.database.read(work)
 
-    def requeue(self, job_id: str, *, actor: str, from_stage: str | None = None) -> Job:
-        """Puts a failed or dead job back into the queue, audited. Raises InvalidTransitionError."""
+    def requeue(self, job_id: str, *, actor: str, from_stage: str | None = None, before_gate: bool = False) -> Job:
+        """Puts a failed or dead job back into the queue, audited. Raises InvalidTransitionError.
+
+        ``before_gate``: one that has passed a gate begins before it again.
+        """
 
         def work(connection: Connection) -> None:
             now = self._clock()
-            changes = {**requeued(), "from_stage": from_stage}
+            changes = {**requeued(), "from_stage": from_stage, **(BEFORE_GATES if before_gate else {})}
             if not move(connection, JobStatus.QUEUED, now, jobs.c.job_id == job_id, ENDED_BADLY, **changes):
                 raise self._invalid(connection, job_id, JobStatus.QUEUED, "failed", "dead")
             self.dead_letters.retried(connection, job_id, now)
@@ -289,6 +300,7 @@ class Ledger:
             if job.status in (JobStatus.LEASED, JobStatus.RUNNING, JobStatus.STUCK):
                 connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(cancel_requested=True, updated_at=now))
             elif move(connection, JobStatus.CANCELLED, now, jobs.c.job_id == job_id, batch_id=None):
+                self.pdfs.cancel(connection, [job_id], now)
                 left = [] if job.batch_id is None else end_abandoned(connection, self.events, job.batch_id, now)
                 self.outbox.append(connection, [cancelled_event(self.events, job, now), *left])
             else:

@@ -247,13 +247,13 @@ class WorkQueue:
 
 
 def cut_into_batches(waiting: Sequence[Job], size: int) -> Iterator[list[Job]]:
-    """Jobs that can share a batch: of one submission, pipeline version and priority.
+    """Jobs that can share a batch: of one submission, pipeline version, part of the pipeline and priority.
 
     Jobs that lost their worker repeatedly come into ever smaller batches, so that the one that kills it is found.
     """
-    groups: dict[tuple[str, str, str, int, int], list[Job]] = {}
+    groups: dict[tuple[str, str, str, str | None, int, int], list[Job]] = {}
     for job in waiting:
-        key = (job.submission_id, job.pipeline_name, job.pipeline_version, job.priority, max(job.losses, 1))
+        key = (job.submission_id, job.pipeline_name, job.pipeline_version, job.part, job.priority, max(job.losses, 1))
         groups.setdefault(key, []).append(job)
     for key, group in groups.items():
         step = shrunk(size, key[-1])

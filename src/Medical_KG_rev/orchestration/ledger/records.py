@@ -58,6 +58,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """How often in a row a worker ended while this job was in ``lost_stage``."""
     cancel_requested: bool = False
     post_pdf_started: bool = False
+    """Whether it has passed ``gate``."""
+    gate: str | None = None
+    """The gate that it waits at, or that it came to last."""
+    gate_since: float | None = None
+    gate_deadline: float | None = None
+    gate_seconds: float = 0.0
+    """How long it has waited at gates, the present wait left out."""
     metadata: Mapping[str, Any] = {}
     failure_mark: str | None = None
     error_stage: str | None = None
@@ -71,6 +78,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def terminal(self) -> bool:
         """Whether nothing will happen to it any more unless it is retried."""
         return self.status in TERMINAL
+
+    @property
+    def part(self) -> str | None:
+        """The part of its pipeline in which it is: that behind the gate that it passed, None before the first."""
+        return self.gate if self.post_pdf_started else None
 
     @property
     def error(self) -> ErrorInfo | None:
@@ -156,7 +168,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     ``status`` is ``queued``, ``leased`` (a worker has it), ``running`` (a stage has started), ``stuck`` (its lease ran out),
     ``completed`` or ``lost`` (its jobs are in smaller ones). ``lease_epoch`` grows with every lease: who holds an older one
-    is refused.
+    is refused. ``part`` is the gate that its jobs have passed, None for the stages before the first.
     """
 
     batch_id: str
@@ -166,6 +178,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     pipeline_version: str
     created_at: float
     updated_at: float
+    part: str | None = None
     status: str = "queued"
     worker: str | None = None
     run_id: str | None = None
@@ -184,6 +197,46 @@ class Lease(msgspec.Struct, frozen=True):
     batch_id: str
     worker: str
     epoch: int
+
+
+class PdfTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A PDF that an engine is to read for a job.
+
+    ``state`` is ``queued``, ``leased`` (a worker has it), ``done`` (the job has its document), ``failed`` (its job has ended) or
+    ``cancelled``. ``stored`` is the :class:`~Medical_KG_rev.models.pdf.StoredPdf` as plain data. ``attempts`` counts every lease
+    and is the number of the present one; ``tries`` those of this round that failed in a way that may pass; ``losses`` the workers
+    that were lost over it in a row. ``epoch`` is the fence: it grows with every lease and whenever one is taken back.
+    """
+
+    job_id: str
+    tenant_id: str
+    submission_id: str
+    doc_id: str
+    source: str
+    source_id: str
+    object_key: str
+    sha256: str
+    stored: Mapping[str, Any]
+    created_at: float
+    updated_at: float
+    state: str = "queued"
+    priority: int = 1
+    attempts: int = 0
+    tries: int = 0
+    losses: int = 0
+    worker: str | None = None
+    epoch: int = 0
+    lease_expires_at: float | None = None
+    leased_at: float | None = None
+    not_before: float = 0.0
+    error_code: str | None = None
+    error_message: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values only, times as ISO 8601."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        times = ("created_at", "updated_at", "lease_expires_at", "leased_at")
+        return {**plain, **{name: iso(plain[name]) if plain[name] is not None else None for name in times}}
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,6 +42,8 @@ SERIAL = BigInteger().with_variant(Integer, "sqlite")
 """A counting key: SQLite counts only INTEGER."""
 UNBATCHED = text("phase = 'waiting' AND batch_id IS NULL")
 """What holds of jobs that wait for a batch; queries repeat it word for word, or the index would not serve them."""
+AT_GATE = text("phase = 'waiting_at_gate'")
+"""What holds of jobs that wait at a gate; repeated word for word like the one before."""
 PHASE = "CASE WHEN status IN ('queued', 'leased') THEN 'waiting' ELSE status END"
 
 jobs = Table(
@@ -70,6 +72,10 @@ jobs = Table(
     Column("pdf_downloaded", Boolean, nullable=False, default=False),
     Column("pdf_ir_ready", Boolean, nullable=False, default=False),
     Column("post_pdf_started", Boolean, nullable=False, default=False, server_default=text("false")),
+    Column("gate", String(60)),
+    Column("gate_since", Float),
+    Column("gate_deadline", Float),
+    Column("gate_seconds", Float, nullable=False, default=0.0, server_default="0"),
     Column("metadata", JSON, nullable=False, default=dict, server_default="{}"),
     Column("retry_count_per_stage", JSON, nullable=False, default=dict),
     Column("idempotency_key", String(64), nullable=False),
@@ -94,7 +100,9 @@ jobs = Table(
     Index("jobs_by_tenant", "tenant_id", "job_id"),
     Index("jobs_by_source", "tenant_id", "source", "job_id"),
     Index("jobs_by_pipeline", "tenant_id", "pipeline_name", "job_id"),
-    Index("jobs_unbatched", "submission_id", sqlite_where=UNBATCHED, postgresql_where=UNBATCHED),
+    Index("jobs_unbatched", "submission_id", info={"where": UNBATCHED}),  # `sqlite_where=` would load the dialects at once
+    Index("jobs_at_gate", "pipeline_name", "gate", "pdf_ir_ready", info={"where": AT_GATE}),
+    Index("jobs_by_gate_deadline", "gate_deadline", info={"where": AT_GATE}),
 )
 
 submissions = Table(
@@ -125,6 +133,7 @@ batches = Table(
     Column("tenant_id", String(120), nullable=False),
     Column("pipeline_name", String(60), nullable=False),
     Column("pipeline_version", String(80), nullable=False),
+    Column("part", String(60)),
     Column("status", String(20), nullable=False),
     Column("worker", String(40)),
     Column("run_id", String(40)),
@@ -193,6 +202,45 @@ turns = Table(
     Column("last_leased_at", Float, nullable=False),
 )
 """When each tenant's turn was last: the next batch goes to the one that has waited longest."""
+
+pdf_queue = Table(
+    "pdf_queue",
+    metadata,
+    Column("job_id", String(40), primary_key=True),
+    Column("tenant_id", String(120), nullable=False),
+    Column("submission_id", String(40), nullable=False),
+    Column("doc_id", Text, nullable=False),
+    Column("source", String(60), nullable=False),
+    Column("source_id", Text, nullable=False),
+    Column("object_key", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("stored", JSON, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
+    Column("worker", String(40)),
+    Column("epoch", Integer, nullable=False),
+    Column("lease_expires_at", Float),
+    Column("leased_at", Float),
+    Column("not_before", Float, nullable=False),
+    Column("error_code", String(60)),
+    Column("error_message", Text),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Index("pdf_queue_by_turn", "state", "priority", "created_at"),
+    Index("pdf_queue_by_worker", "state", "worker"),
+)
+"""PDFs that wait for an engine, and those that one has read: a row for each job that came to the gate with one."""
+
+pdf_turns = Table(
+    "pdf_turns",
+    metadata,
+    Column("tenant_id", String(120), primary_key=True),
+    Column("last_leased_at", Float, nullable=False),
+)
+"""As ``turns``, for PDFs."""
 
 gates = Table(
     "queue_gates",

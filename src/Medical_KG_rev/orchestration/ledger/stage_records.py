@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
@@ -20,15 +20,21 @@ from Medical_KG_rev.orchestration.ledger.states import JobStatus
 from Medical_KG_rev.orchestration.ledger.subjects import job_subject
 from Medical_KG_rev.orchestration.ledger.transitions import locked_jobs, move, move_and_tell
 
+if TYPE_CHECKING:
+    from Medical_KG_rev.orchestration.ledger.gate import Arrival, JobGates
+
 
 class StageRecords:
     """What stages did. Every write passes the fence of the batch's lease."""
 
-    def __init__(self, database: Database, outbox: Outbox, events: CloudEventFactory, letters: DeadLetters) -> None:
+    def __init__(
+        self, database: Database, outbox: Outbox, events: CloudEventFactory, letters: DeadLetters, gates: JobGates
+    ) -> None:
         self._database = database
         self._outbox = outbox
         self._events = events
         self._letters = letters
+        self._gates = gates
 
     def start(self, lease: Lease, stage: str, run_id: str | None) -> StageStart:
         """Every job of the batch that is still on its way begins an attempt of this stage; those to be cancelled end here.
@@ -69,11 +75,13 @@ class StageRecords:
         changes: Mapping[str, Mapping[str, Any]] | None = None,
         events: Sequence[Event] = (),
         letters: Sequence[DeadLetter] = (),
+        arrivals: Sequence[Arrival] = (),
         last: bool = True,
     ) -> None:
         """What a stage did, in one transaction. ``last``: the stage is over for every job of the batch.
 
         ``changes`` maps job ids to new column values; a change of ``status`` is a compare-and-set from a running job.
+        ``arrivals`` have come to a gate, and wait there from now on.
 
         Raises:
             LeaseLostError: the batch was taken back; nothing was written.
@@ -88,10 +96,11 @@ class StageRecords:
             for job_id in changed if last else (attempt.job_id for attempt in attempts):
                 changed.setdefault(job_id, {})["current_attempt"] = None
             _change_jobs(connection, changed, now)
+            self._outbox.append(connection, events)
+            self._gates.arrive(connection, arrivals)
             if last:
                 _close_stage(connection, lease.batch_id, stage)
             self._letters.put(connection, letters)
-            self._outbox.append(connection, events)
 
         self._database.write(work)
 

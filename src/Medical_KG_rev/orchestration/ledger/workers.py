@@ -38,6 +38,7 @@ class WorkerRegistration:
     def close(self) -> None:
         """Puts back what is still held and gives up the token."""
         self._ledger.recovery.release_worker(self.token, STOPPED)
+        self._ledger.pdfs.release_worker(self.token, STOPPED)
         _forget(self._ledger, self.token)
         self._file.close()
         self._path.unlink(missing_ok=True)
@@ -55,13 +56,18 @@ def live_workers(ledger: Ledger) -> list[str]:
 
 
 def recover_lost_workers(ledger: Ledger) -> list[Job]:
-    """Puts back the jobs of workers that are gone from this host, and of leases that ran out anywhere; returns them."""
+    """Puts back the jobs of workers that are gone from this host, and of leases that ran out anywhere; returns them.
+
+    Their PDFs too, but those are in no batch: their jobs wait at a gate all the time.
+    """
     lost: list[Job] = []
     for token, host, path in _rows(ledger):
         if _is_gone(host, path):
             lost += ledger.recovery.release_worker(token, LOST)
+            ledger.pdfs.release_worker(token, LOST)
             _forget(ledger, token)
             Path(path).unlink(missing_ok=True)
+    ledger.pdfs.expire()
     return lost + ledger.recovery.expire()
 
 
