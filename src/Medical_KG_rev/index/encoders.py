@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from Medical_KG_rev.errors import IndexMismatchError, UsageError
 from Medical_KG_rev.index.filters import Filter
+from Medical_KG_rev.index.gate import Turns
 from Medical_KG_rev.index.ports import Scored
 from Medical_KG_rev.index.snapshot import Snapshot
 from Medical_KG_rev.index.spaces import Space
@@ -67,9 +69,12 @@ class QueryEncoders:
                 raise mismatch(tenant_id, "fingerprint", spaces[leg].fingerprint, wanted, spaces[leg].model)
 
     def searches(
-        self, snapshot: Snapshot, query: str, tokens: Sequence[str], legs: Sequence[str], wanted: Filter
+        self, snapshot: Snapshot, query: str, tokens: Sequence[str], legs: Sequence[str], wanted: Filter, turns: Turns
     ) -> dict[str, Callable[[int], Scored]]:
-        """What each leg does, from a depth to its hits. A query's vector is made once, by the leg that needs it."""
+        """What each leg does, from a depth to its hits. A query's vector is made once, by the leg that needs it.
+
+        A leg that searches in this process takes its turn for that alone: one that waits for a model or a server holds up nobody.
+        """
 
         @cache
         def sparse_query() -> SparseVector:
@@ -81,11 +86,24 @@ class QueryEncoders:
             _check_dimension(vector, snapshot.spaces["dense"])
             return vector
 
-        every: dict[str, Callable[[int], Scored]] = {
-            "bm25": lambda depth: snapshot.search_lexical(tokens, depth, wanted),
-            "sparse": lambda depth: snapshot.search_sparse(sparse_query(), depth, wanted),
-            "dense": lambda depth: snapshot.search_vectors(dense_query(), depth, wanted),
-        }
+        def lexical(depth: int) -> Scored:
+            with turn("bm25"):
+                return snapshot.search_lexical(tokens, depth, wanted)
+
+        def sparse(depth: int) -> Scored:
+            vector = sparse_query()
+            with turn("sparse"):
+                return snapshot.search_sparse(vector, depth, wanted)
+
+        def dense(depth: int) -> Scored:
+            vector = dense_query()
+            with turn("dense"):
+                return snapshot.search_vectors(vector, depth, wanted)
+
+        def turn(leg: str) -> AbstractContextManager[None]:
+            return nullcontext() if leg in snapshot.served else turns.of(leg)
+
+        every: dict[str, Callable[[int], Scored]] = {"bm25": lexical, "sparse": sparse, "dense": dense}
         return {leg: search for leg, search in every.items() if leg in legs}
 
 

@@ -52,10 +52,10 @@ class LegOutcome:
     took_ms: float = 0.0
     error: MedicalKGError | None = None
 
-    def report(self) -> LegReport:
-        """What an answer says of it."""
+    def report(self, waited_ms: float = 0.0) -> LegReport:
+        """What an answer says of it; ``waited_ms`` of its time it waited for its turn."""
         error = {"code": self.error.code, "message": str(self.error)} if self.error is not None else None
-        return LegReport(self.took_ms, len(self.scored), error)
+        return LegReport(self.took_ms, len(self.scored), error, waited_ms)
 
 
 def wait_for_all(futures: Collection[Future[LegOutcome]], seconds: float) -> None:

@@ -68,11 +68,15 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LegReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How long one leg took and how many passages it gave to fusion; ``error`` has ``code`` and ``message`` where it failed."""
+    """How long one leg took and how many passages it gave to fusion; ``error`` has ``code`` and ``message`` where it failed.
+
+    ``waited_ms`` of that time it waited for its turn, because other searches kept all cores.
+    """
 
     took_ms: float
     hits: int
     error: Mapping[str, str] | None = None
+    waited_ms: float = 0.0
 
 
 class RerankReport(msgspec.Struct, frozen=True, omit_defaults=True):

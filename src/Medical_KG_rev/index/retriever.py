@@ -14,6 +14,7 @@ from Medical_KG_rev.index.analysis import Analyser
 from Medical_KG_rev.index.encoders import EncodeQuery, ExpandQuery, Fingerprint, QueryEncoders, mismatch
 from Medical_KG_rev.index.filters import EVERYTHING, Filter
 from Medical_KG_rev.index.fusion import Fusion
+from Medical_KG_rev.index.gate import Gate, Turns, places_of_this_machine
 from Medical_KG_rev.index.highlights import highlights
 from Medical_KG_rev.index.legs import LegOutcome, LegRun, Threads, Wait, wait_for_all
 from Medical_KG_rev.index.ports import Scored
@@ -33,6 +34,7 @@ class _Answer:
     """What a query has found so far; as it is made, so it stays where nothing can be found."""
 
     legs: dict[str, LegOutcome]
+    turns: Turns
     generation: int = 0
     found: int = 0
     hits: tuple[Hit, ...] = ()
@@ -56,6 +58,8 @@ class Retriever:
         reranker: orders the first hits anew; None: none does.
         candidates: so many of the first hits are given to it.
         wait_for: waits for the legs.
+        legs_at_once: so many legs, of all queries, search in this process at a time, and others wait for their turn within
+            their budget; None: as many as there are cores.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Retriever:
         candidates: int = 50,
         clock: Callable[[], float] = time.perf_counter,
         wait_for: Wait = wait_for_all,
+        legs_at_once: int | None = None,
     ) -> None:
         self._open_reader = (
             (lambda tenant_id: TenantReader(EmbeddedStores(source), tenant_id)) if isinstance(source, Path) else source
@@ -86,6 +91,7 @@ class Retriever:
         self._wait_for = wait_for
         self._analyser = Analyser()
         self._threads = Threads()
+        self._gate = Gate(legs_at_once or places_of_this_machine())
         self._readers: dict[str, TenantReader] = {}
         self._guard = threading.Lock()
 
@@ -151,7 +157,8 @@ class Retriever:
         tokens = self._analyser.tokens(asked.text)
         with ExitStack() as stack:
             answer = self._answer(asked, tokens, stack)
-        reports = {leg: outcome.report() for leg, outcome in answer.legs.items()}
+        waited_ms = answer.turns.waited_ms
+        reports = {leg: outcome.report(waited_ms.get(leg, 0.0)) for leg, outcome in answer.legs.items()}
         return SearchResult(
             query=asked.text,
             took_ms=self._milliseconds_since(started),
@@ -211,7 +218,8 @@ class Retriever:
     def _answer(self, asked: Query, tokens: Sequence[str], stack: ExitStack) -> _Answer:
         snapshot = stack.enter_context(self._reader(asked.tenant_id).snapshot())
         legs = asked.legs or self._encoders.servable(snapshot)
-        answer = _Answer({leg: LegOutcome([]) for leg in legs}, snapshot.generation if snapshot is not None else 0)
+        turns = Turns(self._gate, self._timeout, self._clock)
+        answer = _Answer({leg: LegOutcome([]) for leg in legs}, turns, snapshot.generation if snapshot is not None else 0)
         if asked.generation is not None and asked.generation != answer.generation:
             raise UsageError(
                 f"The index has changed: it is at generation {answer.generation}, not {asked.generation}.",
@@ -223,7 +231,7 @@ class Retriever:
         self._check_index(snapshot, asked.tenant_id)
         self._encoders.check(snapshot, asked.tenant_id, legs)
         if tokens:
-            searches = self._encoders.searches(snapshot, asked.text, tokens, legs, asked.wanted)
+            searches = self._encoders.searches(snapshot, asked.text, tokens, legs, asked.wanted, turns)
             run = LegRun(searches, self._threads, self._timeout, self._clock, self._wait_for)
             try:
                 self._fill(answer, asked, tokens, snapshot, run)

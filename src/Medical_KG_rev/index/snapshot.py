@@ -39,6 +39,8 @@ class View:
     lexical: LexicalReader
     dense: VectorReader
     sparse: SparseReader
+    served: frozenset[str] = frozenset()
+    """The legs that a server searches."""
 
 
 class Snapshot:
@@ -59,6 +61,11 @@ class Snapshot:
     def spaces(self) -> Mapping[str, Space]:
         """The vectors that are searched, ``dense`` and ``sparse``, as far as the index has them."""
         return {kind: space for kind, space in self._view.spaces.items() if kind != "facets"}
+
+    @property
+    def served(self) -> frozenset[str]:
+        """The legs that a server searches, and not this process."""
+        return self._view.served
 
     def search_lexical(self, tokens: Sequence[str], depth: int, wanted: Filter = EVERYTHING) -> Scored:
         """The best ``depth`` live chunks by BM25."""
@@ -172,7 +179,8 @@ class TenantReader:
         dense = DenseReader(opened["dense"], selection)
         served = self._stores.sparse_reader(self._tenant_id, made_with, lexicon) if made_with else None
         sparse = served or ImpactReader(opened["sparse"], selection)
-        return View(head, meta | _described(spaces.get("dense")), spaces, lexical, dense, sparse)
+        on_server = frozenset(["bm25", *(["sparse"] if served else [])] if self._stores.lexicon_on_server else ())
+        return View(head, meta | _described(spaces.get("dense")), spaces, lexical, dense, sparse, on_server)
 
     def _newest(self) -> tuple[str, int] | None:
         with self._stores.reading(self._tenant_id) as other:
