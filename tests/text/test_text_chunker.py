@@ -267,3 +267,51 @@ def test_the_fingerprint_follows_settings_and_model(make_chunker: Make) -> None:
 def test_the_model_caps_the_budget(context: StageContext) -> None:
     chunker = HaystackChunker(ChunkingSettings(), lambda texts: [len(text.split()) for text in texts], 50, "short")
     assert max(chunk.n_tokens for chunk in chunker.execute(context, _article(("Body", _sentences(40))))) <= 50
+
+
+def _table_between(builder: DocumentBuilder, rows: int) -> None:
+    builder.block("We enrolled adults with type 2 diabetes at four hospitals. " * 3)
+    head = [CellText(text, header=True) for text in ("Group", "Dose", "Lactate")]
+    body = [[CellText(f"arm {number}"), CellText(f"{number} mg"), CellText(f"{number}.5 mmol/L")] for number in range(rows)]
+    builder.table([head, *body], caption="Table 2. Lactate after twelve weeks.", label="Table 2")
+    builder.block("Figure 1. Flow of participants through the trial, from screening to the last visit. " * 4, BlockType.FIGURE)
+    builder.block("Lactate did not differ between the groups. " * 3)
+
+
+def test_tables_and_figures_are_chunks_of_their_own(make_chunker: Make, context: StageContext) -> None:
+    builder = DocumentBuilder(doc_id="local:t", source="local", title="A trial")
+    with builder.section("Results"):
+        _table_between(builder, 8)
+    chunks = make_chunker(max_tokens=256, target_tokens=200, min_tokens=10).execute(context, builder.build())
+    kinds = ["table" if "Table 2." in c.text else "figure" if "Figure 1." in c.text else "prose" for c in chunks]
+    assert kinds == ["prose", "table", "figure", "prose"]
+    assert chunks[0].text.startswith("Results\n\nWe enrolled")
+    assert not any(chunk.context for chunk in chunks), "a table that is whole repeats nothing"
+
+
+def test_each_further_piece_of_a_table_repeats_its_caption_and_head(make_chunker: Make, context: StageContext) -> None:
+    builder = DocumentBuilder(doc_id="local:t", source="local", title="A trial")
+    with builder.section("Results"):
+        _table_between(builder, 60)
+    document = builder.build()
+    chunks = make_chunker(max_tokens=96, target_tokens=80, min_tokens=10).execute(context, document)
+    pieces = [chunk for chunk in chunks if "mmol/L" in chunk.text]
+    assert len(pieces) > 3
+    told = "Table 2. Lactate after twelve weeks.\nGroup\tDose\tLactate"
+    assert pieces[0].context == ""
+    assert pieces[0].text.startswith(told)
+    assert {piece.context for piece in pieces[1:]} == {told}
+    assert all(piece.indexed_text == f"{told}\n{piece.text}" for piece in pieces[1:])
+    assert all(document.quote(piece.start, piece.end) == piece.text for piece in pieces)
+    assert all(piece.n_tokens + len(told.split()) <= 96 for piece in pieces[1:])
+    assert "We enrolled" not in pieces[0].text
+    assert "Figure 1" not in pieces[-1].text
+
+
+def test_a_small_table_stays_with_the_text_around_it(make_chunker: Make, context: StageContext) -> None:
+    builder = DocumentBuilder(doc_id="local:t", source="local", title="A trial")
+    builder.block("Before the table.")
+    builder.table([[CellText("age"), CellText("54")]])
+    builder.block("After the table.")
+    chunks = make_chunker(max_tokens=256, target_tokens=200, min_tokens=40).execute(context, builder.build())
+    assert [chunk.text for chunk in chunks] == ["Before the table.\n\nage\t54\n\nAfter the table."]

@@ -30,6 +30,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     end: int
     ranks: Mapping[str, int]
+    context: str | None = None
+    """Caption and head of the table that the passage is a further piece of."""
     highlights: tuple[tuple[int, int], ...] | None = None
     explanation: Mapping[str, Any] | None = None
 
@@ -58,6 +60,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
             start=chunk.start,
             end=chunk.end,
             ranks=ranks,
+            context=chunk.context or None,
             highlights=highlights,
             explanation=explanation,
         )

@@ -303,4 +303,4 @@ def _best_of_documents(placed: Sequence[Placed], snapshot: Snapshot) -> list[Pla
 
 def _texts(vids: Sequence[int], snapshot: Snapshot) -> list[str]:
     chunks = snapshot.chunks(vids)
-    return [chunks[vid].text for vid in vids]
+    return [chunks[vid].indexed_text for vid in vids]

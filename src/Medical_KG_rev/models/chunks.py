@@ -20,7 +20,8 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 
     ``chunk_id`` is ``<doc_id>:chunk:<n>``, n from 0. ``n_tokens`` counts the embedding model's own tokens. ``coherence`` is in
     [0, 1]: the mean cosine of the chunk's sentence vectors to their centroid; ``boundary_depth`` says how clear the break at its
-    end is; ``coherence_method`` names the vectors used.
+    end is; ``coherence_method`` names the vectors used. ``context`` is what a further piece of a table is told of it: caption and
+    head, read from elsewhere in the document; it is indexed with the text.
     """
 
     chunk_id: str
@@ -43,6 +44,12 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     boundary_depth: float | None = None
     chunker: str = ""
     facets: Mapping[str, tuple[str, ...]] = {}
+    context: str = ""
+
+    @property
+    def indexed_text(self) -> str:
+        """What models and lexicons read: the text, after its context where it has one."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
 
     def __post_init__(self) -> None:
         if self.end - self.start != len(self.text) or not self.text:

@@ -19,10 +19,13 @@ from Medical_KG_rev.text.facets import document_facets
 from Medical_KG_rev.text.packing import Packer
 from Medical_KG_rev.text.passages import Passage, TokenCounter, Unit, paragraphs, passages_of, units_of
 from Medical_KG_rev.text.sentences import split_units
+from Medical_KG_rev.text.standalone import Run, context_of, runs
 
 __all__ = ["HaystackChunker"]
 
-_VERSION = "2"
+_VERSION = "3"
+_CONTEXT_SHARE = 3
+"""A table's caption and head are repeated where they take at most this fraction of a chunk: a third."""
 
 Pieces = list[list[tuple[int, str]]]
 """For each passage, its pieces with their offsets in it."""
@@ -43,7 +46,9 @@ class HaystackChunker:
     """Cuts documents into passages within a token budget, at the borders that the text itself has.
 
     Sections are never mixed unless they are small siblings; a header goes with what follows; inside a section the cut
-    falls where structure or vocabulary changes. Every chunk is an exact range of its document, and no word is lost.
+    falls where structure or vocabulary changes. A table or a figure's caption never shares a chunk with other text, and each
+    further piece of a table has its caption and head as ``context``. Every chunk is an exact range of its document, and no word
+    is lost.
 
     Args:
         settings: token budget and excluded section kinds.
@@ -62,7 +67,8 @@ class HaystackChunker:
         self._excluded = frozenset(settings.excluded_section_kinds)
         self._max_tokens = min(settings.max_tokens, max_tokens)
         self._target = min(settings.target_tokens, self._max_tokens)
-        self._packer = Packer(minimum=settings.min_tokens, target=self._target, maximum=self._max_tokens)
+        self._min_tokens = settings.min_tokens
+        self._packer = self._packer_beside(0)
         self._counter = TokenCounter(count_tokens)
         self._splitter = DocumentSplitter(split_by="function", splitting_function=split_units, split_length=1)
         made_of = f"{_VERSION};{settings.model_dump_json()};{self._max_tokens};{model_fingerprint}"
@@ -126,13 +132,38 @@ class HaystackChunker:
         cohesion = Cohesion([_quote(passages[unit.passage], unit.start, unit.end) for unit in units])
         similarity = cohesion.similarity.tolist()
         starts: list[int] = []
+        contexts: list[str] = []
         for first, last in self._groups(passages, units):
-            starts += [first + cut for cut in self._packer.cut(units[first:last], similarity[first:last])]
+            for run in runs(passages, units, first, last, self._min_tokens):
+                context, tokens = self._context(passages, units, run)
+                cuts = (self._packer_beside(tokens) if context else self._packer).cut(
+                    units[run.first : run.last], similarity[run.first : run.last]
+                )
+                starts += [run.first + cut for cut in cuts]
+                contexts += ["", *[context] * (len(cuts) - 1)]
         ends = [*starts[1:], len(units)]
         scores = cohesion.coherence(starts, ends).tolist()
-        for number, (first, last, score) in enumerate(zip(starts, ends, scores, strict=True)):
+        for number, (first, last, score, context) in enumerate(zip(starts, ends, scores, contexts, strict=True)):
             depth = cohesion.depth(last) if last < len(units) else None
-            yield self._chunk(source, number, passages, units[first:last], score, depth)
+            yield self._chunk(source, number, passages, units[first:last], context, score, depth)
+
+    def _packer_beside(self, tokens: int) -> Packer:
+        """Fills what a context of so many tokens leaves."""
+        return Packer(minimum=self._min_tokens, target=max(1, self._target - tokens), maximum=self._max_tokens - tokens)
+
+    def _context(self, passages: Sequence[Passage], units: Sequence[Unit], run: Run) -> tuple[str, int]:
+        """What further pieces of a table repeat, and its tokens; none where it would leave too little room, or all fits."""
+        home = passages[units[run.last - 1].passage]
+        if run.alone is None or sum(unit.tokens for unit in units[run.first : run.last]) <= self._target:
+            return "", 0
+        context = context_of(run.alone, home)
+        words = context.split()
+        known = self._counter.learn(words)
+        tokens = sum(known[word] for word in words)
+        fits = tokens * _CONTEXT_SHARE <= self._max_tokens and all(
+            unit.tokens <= self._max_tokens - tokens for unit in units[run.first : run.last]
+        )
+        return (context, tokens) if fits else ("", 0)
 
     def _groups(self, passages: Sequence[Passage], units: Sequence[Unit]) -> Iterator[tuple[int, int]]:
         """Ranges of units that may share chunks: one section, or small siblings, with bare headings before them."""
@@ -164,6 +195,7 @@ class HaystackChunker:
         number: int,
         passages: Sequence[Passage],
         units: Sequence[Unit],
+        context: str,
         coherence: float,
         boundary_depth: float | None,
     ) -> Chunk:
@@ -188,6 +220,7 @@ class HaystackChunker:
             page=page,
             bbox=box,
             n_tokens=sum(unit.tokens for unit in units),
+            context=context,
             coherence=coherence,
             coherence_method=METHOD,
             boundary_depth=boundary_depth,

@@ -73,7 +73,7 @@ class HaystackEmbedder:
     def execute(self, ctx: StageContext, chunks: list[Chunk]) -> EmbeddingBatch:  # noqa: ARG002 - the stage's signature
         """One row a chunk, in the order given."""
         started = self._clock()
-        vectors = self._backend.encode([chunk.text for chunk in chunks])
+        vectors = self._backend.encode([chunk.indexed_text for chunk in chunks])
         self._tell(len(chunks), sum(chunk.n_tokens for chunk in chunks), self._clock() - started)
         sparse = None
         if self._expander is not None:

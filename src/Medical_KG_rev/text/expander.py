@@ -63,7 +63,7 @@ class HaystackSparseExpander:
 
     def expand(self, chunks: Sequence[Chunk]) -> SparseMatrix:
         """One row a chunk, in the order given."""
-        return self._encode([chunk.text for chunk in chunks])
+        return self._encode([chunk.indexed_text for chunk in chunks])
 
     def expand_query(self, text: str) -> SparseVector:
         """The terms of a query."""
