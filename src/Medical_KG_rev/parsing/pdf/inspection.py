@@ -94,6 +94,12 @@ def limit_error(path: Path, limit: str, what: str) -> PdfLimitError:
     )
 
 
+def memory_error(path: Path, limits: PdfLimits) -> PdfLimitError:
+    """The error of a file for which the memory does not suffice."""
+    allowed = limits.max_memory_bytes // MEBIBYTE
+    return limit_error(path, "max_memory_mb", f"needs more than {allowed} MiB of memory to be read")
+
+
 def _check_bytes(path: Path, limits: PdfLimits) -> None:
     try:
         size = path.stat().st_size
