@@ -18,11 +18,13 @@ from typing import Any
 from unittest.mock import patch
 
 import httpx
+import msgspec
 import pytest
 from remote_apis import ClinicalTrialsApi, EmbeddingApi
 
 from Medical_KG_rev import errors as e
 from Medical_KG_rev.adapters import AdapterManager
+from Medical_KG_rev.adapters.download import PdfDownloadStage
 from Medical_KG_rev.adapters.http import SourceClient
 from Medical_KG_rev.cli.main import medkg
 from Medical_KG_rev.error_reference import ERROR_FACTS
@@ -32,7 +34,17 @@ from Medical_KG_rev.index import Analyser
 from Medical_KG_rev.index.changes import Change
 from Medical_KG_rev.index.stores import EmbeddedStores
 from Medical_KG_rev.index.tenant import open_for_writing
-from Medical_KG_rev.models import AdapterRequest, Claim, EmbeddingBatch, PdfAsset, RawPayload, Span, StageContext, StoredPdf
+from Medical_KG_rev.models import (
+    AdapterRequest,
+    Claim,
+    EmbeddingBatch,
+    PdfAsset,
+    PdfCandidates,
+    RawPayload,
+    Span,
+    StageContext,
+    StoredPdf,
+)
 from Medical_KG_rev.observability.catalogue import RETRY_ATTEMPTS
 from Medical_KG_rev.operations import RestoreTarget, restore
 from Medical_KG_rev.orchestration.events.log_sink import LogSink
@@ -48,6 +60,7 @@ from Medical_KG_rev.parsing.pdf.layout import PageSize, PdfLayout
 from Medical_KG_rev.parsing.pdf.limits import PdfLimits
 from Medical_KG_rev.services.programs import packaged
 from Medical_KG_rev.settings import EmbeddingSettings, RemoteSource, Settings, settings_from
+from Medical_KG_rev.settings_pdf import DownloadSettings
 from Medical_KG_rev.storage import FilesystemObjectStore
 from Medical_KG_rev.storage.formats import check_formats
 from Medical_KG_rev.testing.graph import TENANT, write
@@ -317,6 +330,23 @@ def _an_answer_without_end(room: Room) -> object:
 @provokes(e.AddressRefusedError)
 def _a_redirect_without_https(room: Room) -> object:
     return room.ask_trials(room.faults.redirect("http://other.example/x"))
+
+
+def _download(room: Room, *urls: str) -> object:
+    content = msgspec.json.encode(PdfCandidates(assets=tuple(PdfAsset(url=url) for url in urls), refusal="closed"))
+    payload = RawPayload(source="unpaywall", source_id="10.1234/x", format="pdf-asset", content=content)
+    stage = PdfDownloadStage(FilesystemObjectStore(room.folder), _Direct(), _Direct(), DownloadSettings())
+    return stage.execute(StageContext("default", doc_id="unpaywall:10.1234-x"), [payload])
+
+
+@provokes(e.PdfDownloadError)
+def _a_pdf_on_a_private_address(room: Room) -> object:
+    return _download(room, "https://127.0.0.1/a.pdf")
+
+
+@provokes(e.NotOpenAccessError)
+def _a_closed_article(room: Room) -> object:
+    return _download(room)
 
 
 # --- payloads and documents --------------------------------------------------------------------------------------------

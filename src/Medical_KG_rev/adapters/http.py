@@ -173,20 +173,14 @@ class SourceClient:
         if _origin(target) == _origin(self._base) or self._allow_private_addresses:
             return self._client.build_request("GET", target)
         try:
-            found = self._resolve(target.host, target.port or 443)
+            found = addresses.public_addresses(target.host, target.port or 443, self._resolve)
         except OSError as error:
             raise RemoteUnavailableError(
                 f"{self.name}: the redirect to {target.host} cannot be followed: {error}.", source=self.name, url=shown(target)
             ) from error
-        private = [address for address in found if not addresses.is_public(address)]
-        if private or not found:
-            raise self._refused(self._base, target, f"{', '.join(private) or 'it'} is not a public address")
-        return self._client.build_request(
-            "GET",
-            target.copy_with(host=found[0]),
-            headers={"Host": target.netloc.decode("ascii")},
-            extensions={"sni_hostname": target.host},
-        )
+        except ValueError as error:
+            raise self._refused(self._base, target, str(error)) from None
+        return addresses.pinned_request(self._client, target, found[0])
 
     def _refused(self, url: httpx.URL, target: httpx.URL, why: str) -> AddressRefusedError:
         return AddressRefusedError(
