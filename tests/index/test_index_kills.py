@@ -16,7 +16,7 @@ import httpx
 import pytest
 from index_places import open_stores
 
-from Medical_KG_rev.errors import MedicalKGError
+from Medical_KG_rev.errors import MedicalKGError, StoreUnavailableError
 from Medical_KG_rev.index import HaystackIndexWriter
 from Medical_KG_rev.index.maintenance import IndexMaintenance
 from Medical_KG_rev.index.snapshot import TenantReader
@@ -45,6 +45,8 @@ SERVED = (
 )  # fmt: skip
 IN_RECOVERY = ("withdraw.stores", "cleanup.lexicon", "cleanup.segments", "cleanup.after")
 VISIBLE_FROM = "commit.after"
+DURABLE_FROM = "lexicon.committed"
+"""From here on a batch asks nothing more of the search server before it is visible."""
 
 
 def batch(group, number):
@@ -60,6 +62,7 @@ class Reader(threading.Thread):
         super().__init__(daemon=True)
         self._stores, self._corpus = open_stores(place), corpus
         self._ended = threading.Event()
+        self.server_is_away = threading.Event()
         self.fault = None
         self.answers = 0
 
@@ -67,9 +70,13 @@ class Reader(threading.Thread):
         reader = TenantReader(self._stores, "default")
         newest = dict.fromkeys(GROUPS, -1)
         while not self._ended.is_set() and self.fault is None:
+            away_before = self.server_is_away.is_set()
             try:
                 found = self.ask(reader)
             except MedicalKGError as error:
+                if isinstance(error, StoreUnavailableError) and (away_before or self.server_is_away.is_set()):
+                    self._ended.wait(0.05)
+                    continue
                 self.fault = f"a search failed: {error}"
                 return
             for leg, texts in found.items():
@@ -106,6 +113,8 @@ class Reader(threading.Thread):
 class Campaign:
     """Kills one writer after the other, and holds the invariants after each."""
 
+    verified_every = 5
+
     def __init__(self, place, steps, corpus, process):
         self.place, self.steps, self.corpus, self.process = place, steps, corpus, process
         self.stores = open_stores(place)
@@ -127,6 +136,7 @@ class Campaign:
         readers = [Reader(self.place, self.corpus) for _ in range(2)]
         for reader in readers:
             reader.start()
+        self.readers = readers
         number = 0
         while self.kills < kills:
             number += 1
@@ -151,14 +161,51 @@ class Campaign:
         versions = self.writer.live_versions("default", [doc_id])
         is_after = self.steps.index(step) >= self.steps.index(VISIBLE_FROM)
         assert (versions[doc_id] == f"v{number}") == (is_after or status == 0), f"I1, I2 at {step}"
+        self.recover(number, step, wanted)
+
+    def recover(self, number, step, wanted):
+        doc_id = next(iter(wanted["documents"]))
         if self.random.random() < 0.5:
             self.order(batches=[wanted], kill_at=self.random.choice(IN_RECOVERY))
         self.corpus.write(self.writer, wanted["documents"], wanted["version"])
-        assert self.writer.live_versions("default", [doc_id]) == {doc_id: f"v{number}"}
+        assert self.writer.live_versions("default", [doc_id]) == {doc_id: wanted["version"]}
         assert self.corpus.write(self.writer, wanted["documents"], wanted["version"]).generation == 0, "I3"
-        if number % 5 == 0:
+        if number % self.verified_every == 0:
             findings = IndexMaintenance(self.stores, None).verify("default").findings
             assert findings == (), f"I4, I5 after a kill at {step}"
+
+
+class ServerCampaign(Campaign):
+    """Kills the search server in the middle of a batch, in every second round the writer with it, and starts it again."""
+
+    verified_every = 1
+
+    def __init__(self, place, steps, corpus, process, server):
+        super().__init__(place, steps, corpus, process)
+        self.server = server
+
+    def round(self, number, step):
+        """``step`` is that of the first rounds; later ones are drawn."""
+        step, kills = self.random.choice(self.steps) if number > 1 else "facets.stored", self.kills
+        group = self.random.choice(GROUPS)
+        wanted = batch(group, number)
+        doc_id = f"local:{group}0"
+        for reader in self.readers:
+            reader.server_is_away.set()
+        both = {"kill_at": step} if number % 2 == 0 else {}
+        _, results = self.order(batches=[wanted], kill_server_at=step, server=str(self.server.folder), **both)
+        assert self.server.pid is None
+        is_seen = self.writer.live_versions("default", [doc_id])[doc_id] == wanted["version"]
+        if both:
+            assert is_seen == (self.steps.index(step) >= self.steps.index(VISIBLE_FROM)), f"I1, I2 at {step}"
+        else:
+            assert is_seen == (self.steps.index(step) >= self.steps.index(DURABLE_FROM)), f"I1, I10 at {step}"
+            assert is_seen or results[0]["error"] == "store_unavailable"
+        self.server.start()
+        for reader in self.readers:
+            reader.server_is_away.clear()
+        self.recover(number, step, wanted)
+        self.kills = kills + 1  # those of the server
 
 
 def test_an_embedded_index_through_many_kills(root, corpus, writing_processes):
@@ -185,6 +232,16 @@ def test_an_index_on_servers_through_many_kills(services, corpus, writing_proces
     sys.stdout.write(f"seed {SEED}: {KILLS} kills\n")
     campaign = Campaign(services, SERVED, corpus, writing_processes[0])
     campaign.run(max(KILLS // 4, len(SERVED)))
+
+
+@pytest.mark.service
+def test_an_index_whose_search_server_is_killed_again_and_again(services, own_server, corpus, writing_processes):
+    kills = max(KILLS // 16, 1)
+    sys.stdout.write(f"seed {SEED}: {kills} kills of OpenSearch\n")
+    server = own_server("opensearch")
+    place = services | {"opensearch": server.environment["MK_OPENSEARCH__URL"]}
+    campaign = ServerCampaign(place, SERVED, corpus, writing_processes[0], server)
+    campaign.run(kills)
 
 
 @pytest.mark.service
@@ -226,7 +283,7 @@ def test_writes_that_were_never_synced_are_lost_and_nothing_is_missed(root, corp
     monkeypatch.setattr(disk.os, "fsync", fsync)
     monkeypatch.setattr(TenantIndex, "_withdraw_after", lambda *_: None)  # without power nobody undoes anything
     order = []
-    for number, step in enumerate(EMBEDDED[2:11], start=1):
+    for number, step in enumerate(EMBEDDED[3:12], start=1):
         synced.clear()
 
         def cut(name, step=step):

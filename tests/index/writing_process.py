@@ -4,8 +4,8 @@ It reads orders from stdin, one JSON object a line, forks a child that carries t
 once), and answers with a line: ``status`` of the child and the ``results`` of its batches.
 
 The orders: ``root`` (as index_places.py takes it), ``batches`` ([{"documents", "version"}]), ``kill_at`` (the step at which the
-child kills itself), ``file_bytes`` (no file may grow beyond, from the start or from the step ``starve_at``), ``results`` (where
-the child leaves its results).
+child kills itself), ``kill_server_at`` (the step at which it kills the OpenSearch of the folder ``server``), ``file_bytes`` (no
+file may grow beyond, from the start or from the step ``starve_at``), ``results`` (where the child leaves its results).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import tantivy  # noqa: F401
 
 from Medical_KG_rev.errors import MedicalKGError
 from Medical_KG_rev.index import HaystackIndexWriter
+from Medical_KG_rev.services import CATALOGUE, Server, default_cache
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "fixtures" / "servers"))
 from index_places import open_stores
@@ -39,6 +40,8 @@ def load_corpus():
 
 def carry_out(orders, corpus):
     def step(name):
+        if name == orders.get("kill_server_at"):
+            Server(CATALOGUE["opensearch"], Path(orders["server"]), default_cache()).kill()
         if name == orders.get("kill_at"):
             os.kill(os.getpid(), signal.SIGKILL)
         if name == orders.get("starve_at"):
