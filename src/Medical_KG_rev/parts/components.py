@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -239,7 +239,7 @@ class ComponentParts(StoreParts):
         from Medical_KG_rev.orchestration.stages.registry import StageRegistry, without_config
 
         makers: dict[str, Callable[[], object]] = {
-            "ingest": self._ingest_stage,
+            "download": self._download_stage,
             "parse": self._parser,
             "ir_validation": self._validator,
             "chunk": lambda: self.components.chunker,
@@ -248,7 +248,8 @@ class ComponentParts(StoreParts):
             "extract": self._extractor,
             "kg": self._graph_writer,
         }
-        registry = StageRegistry.builtin({name: without_config(make) for name, make in makers.items()})
+        factories = {name: without_config(make) for name, make in makers.items()}
+        registry = StageRegistry.builtin({"ingest": self._ingest_stage, **factories})
         registry.discover()
         return registry
 
@@ -301,10 +302,22 @@ class ComponentParts(StoreParts):
             return None
         return EndpointGpuProbe(str(self.settings.sparse.base_url).rstrip("/") + "/metrics")
 
-    def _ingest_stage(self) -> Any:
+    def _ingest_stage(self, config: Mapping[str, Any]) -> Any:
         from Medical_KG_rev.adapters import PluginIngestStage
 
-        return PluginIngestStage(self.adapters)
+        return PluginIngestStage.configured(self.adapters, config)
+
+    def _download_stage(self) -> Any:
+        from Medical_KG_rev.adapters.download import PdfDownloadStage
+
+        return PdfDownloadStage(
+            self.store,
+            self.caller_for(self.settings.download.policy),
+            self.caller_for("store-commit"),
+            self.settings.download,
+            contact_email=self.settings.contact_email,
+            allow_private_addresses=self.settings.adapters.allow_private_addresses,
+        )
 
     def _parser(self) -> Any:
         from Medical_KG_rev.parsing import IrParser
