@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from Medical_KG_rev.errors import IndexMismatchError, InvalidDocumentError
-from Medical_KG_rev.index.impacts import Allowed, ImpactSegment, impact_bytes, merge_impacts, search_impacts
+from Medical_KG_rev.index.impacts import Allowed, ImpactSegment, impact_bytes, search_impacts
+from Medical_KG_rev.index.merging import merge_impacts
 from Medical_KG_rev.models import SparseMatrix, SparseVector
 
 pytestmark = pytest.mark.component

@@ -20,15 +20,21 @@ SEED = int(os.environ.get("MK_CHAOS_SEED", "7"))
 BEFORE_COMMIT = (
     "intent.before",
     "intent.after",
+    "lexicon.added",
     *(f"{kind}.{reached}" for kind in ("faiss", "impacts", "facets") for reached in ("unsynced", "unnamed", "named")),
     "lexicon.uncommitted",
     "lexicon.committed",
     "commit.before",
 )
 AFTER_COMMIT = ("commit.after", "cleanup.lexicon", "cleanup.segments", "cleanup.after")
+FOLD = tuple(f"fold.{step}" for step in (*BEFORE_COMMIT, *AFTER_COMMIT) if not step.startswith("lexicon"))
+KILLED_IN_FOLD = tuple(
+    f"fold.{step}"
+    for step in ("intent.after", "faiss.unnamed", "facets.named", "commit.before", "commit.after", "cleanup.segments")
+)
 IN_RECOVERY = ("withdraw.stores", "cleanup.lexicon", "cleanup.segments", "cleanup.after")
 
-OLD = {f"local:{n}": [f"common first {n}"] for n in range(7)}
+OLD = {f"local:{n}": [f"common first {n}"] for n in (*range(7), 10, 11)}
 NEW = {"local:0": ["common second 0", "common second too"], "local:1": [], "local:8": ["common fresh 8"]}
 
 
@@ -67,10 +73,10 @@ def assert_stores_agree(root):
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory, corpus):
-    """Seven segments of one row, so that the eighth write folds them, supersedes rows and has everything to clean up."""
+    """Seven segments, two of them with rows that the next write supersedes: it has clean-up to do, and then a fold."""
     root = tmp_path_factory.mktemp("base") / "index"
-    for doc_id, chunks in OLD.items():
-        corpus.write(HaystackIndexWriter(root), {doc_id: chunks})
+    for group in ((0, 10), (1, 11), (2,), (3,), (4,), (5,), (6,)):
+        corpus.write(HaystackIndexWriter(root), {f"local:{n}": OLD[f"local:{n}"] for n in group})
     return root
 
 
@@ -90,28 +96,29 @@ def run(root, writing_processes):
     return order
 
 
-@pytest.mark.parametrize("step", [*BEFORE_COMMIT, *AFTER_COMMIT])
+@pytest.mark.parametrize("step", [*BEFORE_COMMIT, *AFTER_COMMIT, *KILLED_IN_FOLD])
 def test_killed_at_any_step_and_again_in_recovery(step, filled, root, corpus, writer, run):
     again = random.Random(f"{SEED}:{step}").choice(IN_RECOVERY)
     sys.stdout.write(f"seed {SEED}: killed at {step}, then at {again}\n")
     batch = {"documents": NEW, "version": "v2"}
     before, after = texts(OLD), texts(OLD | NEW)
-    expected = after if step in AFTER_COMMIT else before
+    is_visible = step not in BEFORE_COMMIT
+    expected = after if is_visible else before
 
     status, _ = run(batches=[batch], kill_at=step)
     assert status == -9
     assert visible(root, corpus) == expected
-    assert writer.live_versions("default", ["local:8"]) == ({"local:8": "v2"} if step in AFTER_COMMIT else {})
+    assert writer.live_versions("default", ["local:8"]) == ({"local:8": "v2"} if is_visible else {})
 
     status, _ = run(batches=[batch], kill_at=again)
     assert visible(root, corpus) in (before, after)
-    if step in AFTER_COMMIT:
+    if is_visible:
         assert visible(root, corpus) == after
 
     receipt = corpus.write(writer, NEW, "v2")
     assert visible(root, corpus) == after
     assert_stores_agree(root)
-    if step in AFTER_COMMIT:
+    if is_visible:
         assert receipt.generation == 0
     assert corpus.write(writer, NEW, "v2").generation == 0
     assert_stores_agree(root)
@@ -120,7 +127,7 @@ def test_killed_at_any_step_and_again_in_recovery(step, filled, root, corpus, wr
 def test_no_step_of_the_protocol_is_left_out(filled, root, corpus):
     steps = []
     corpus.write(HaystackIndexWriter(root, step=steps.append), NEW, "v2")
-    assert tuple(steps) == (*BEFORE_COMMIT, *AFTER_COMMIT)
+    assert tuple(steps) == (*BEFORE_COMMIT, *AFTER_COMMIT, *FOLD)
 
 
 def test_an_error_at_any_step_is_undone_at_once(filled, root, corpus):
@@ -153,7 +160,7 @@ def test_a_full_disk_leaves_what_was_committed(file_bytes, filled, root, corpus,
 
 @pytest.mark.parametrize(
     ("step", "full"),
-    [("intent.after", "faiss"), ("facets.named", "lexicon"), ("lexicon.uncommitted", "lexicon"), ("commit.before", "catalogue")],
+    [("lexicon.added", "faiss"), ("facets.named", "lexicon"), ("lexicon.uncommitted", "lexicon"), ("commit.before", "catalogue")],
 )
 @pytest.mark.parametrize("file_bytes", [0, 300])
 def test_each_store_may_be_the_one_that_finds_the_disk_full(step, full, file_bytes, filled, root, corpus, writer, run):

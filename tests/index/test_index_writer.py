@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import time
 from pathlib import Path
@@ -170,7 +171,9 @@ def test_compaction_keeps_every_answer(writer, corpus, root, retriever):
     writer.compact("default")
     after = [(hit.chunk_id, hit.ranks["dense"]) for hit in retriever.search("default", "trial", legs=["dense"]).hits]
     assert after == before
-    assert generations(root) == [(17, "facets"), (17, "faiss"), (17, "impacts")]
+    with EmbeddedStores(root).reading("default") as catalogue:
+        newest = catalogue.head()[1]
+    assert generations(root) == [(newest, "facets"), (newest, "faiss"), (newest, "impacts")]
 
 
 def test_segments_are_folded_and_files_match_the_catalogue(writer, corpus, root, found):
@@ -179,8 +182,35 @@ def test_segments_are_folded_and_files_match_the_catalogue(writer, corpus, root,
     with EmbeddedStores(root).reading("default") as catalogue:
         named = sorted(segment.file for segment in catalogue.segments())
     assert sorted(path.name for path in paths(root).segments.iterdir()) == named
-    assert len(named) <= 48
+    assert len(named) == 5 * 3, "of 40 segments of one row each eight have become one"
     assert len(found("abstract", legs=["dense"])) == 40
+
+
+def test_a_batch_is_visible_before_segments_are_folded(root, corpus, found):
+    seen = []
+
+    def look(step):
+        if step == "fold.intent.before":
+            seen.append(len(found("abstract")))
+
+    writer = HaystackIndexWriter(root, step=look)
+    receipts = [corpus.write(writer, {f"local:{number}": [f"abstract {number}"]}) for number in range(9)]
+    assert seen == [8]
+    assert [receipt.generation for receipt in receipts] == [1, 2, 3, 4, 5, 6, 7, 8, 10], "the fold has a generation of its own"
+
+
+def test_a_fold_that_finds_no_room_is_put_off(root, corpus, found, writer):
+    def fail(step):
+        if step == "fold.facets.unsynced":
+            raise OSError(errno.ENOSPC, "no room")
+
+    full = HaystackIndexWriter(root, step=fail)
+    for number in range(9):
+        assert corpus.write(full, {f"local:{number}": [f"abstract {number}"]}).chunks == 1
+    assert len(list(paths(root).segments.iterdir())) == 9 * 3, "nothing of a fold is left behind"
+    corpus.write(writer, {"local:9": ["abstract 9"]})
+    assert len(list(paths(root).segments.iterdir())) == 3
+    assert len(found("abstract")) == 10
 
 
 @pytest.mark.parametrize(

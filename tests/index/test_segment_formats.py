@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from Medical_KG_rev.errors import IndexMismatchError
 from Medical_KG_rev.index.facets import FacetSegment, facet_bytes
 from Medical_KG_rev.index.filters import EVERYTHING, NO_DAY, Filter
-from Medical_KG_rev.index.formats import FORMATS, folded, kept
+from Medical_KG_rev.index.formats import FORMATS
 from Medical_KG_rev.index.impacts import ImpactSegment, impact_bytes
 from Medical_KG_rev.index.selection import ImpactReader, Selection
 from Medical_KG_rev.index.vectors import DenseSegment, dense_bytes
@@ -107,18 +107,51 @@ def plain(kind, part):
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_folding_keeps_the_live_rows_in_the_order_of_their_vids(path, kind):
-    late, early = example(kind, 5, 100), example(kind, 4, 10)
-    live = np.array([10, 13, 101, 104, 999])
-    vids, rows = folded(kind, [kept(kind, late, live), kept(kind, early, live)])
-    assert vids.tolist() == [10, 13, 101, 104]
+@pytest.mark.parametrize("first", [10, 100, 98])
+def test_a_merged_file_is_that_of_the_live_rows_in_the_order_of_their_vids(tmp_path, kind, first):
+    """Where one segment is above the other, below it, and where their vids alternate."""
+    form, parts = FORMATS[kind], [example(kind, 5, 100), example(kind, 4, first)]
+    if first == 98:  # 98, 101, 104, 107 and 100, 103, 106, 109, 112
+        parts = [(vids[0] + (vids - vids[0]) * 3, rows) for vids, rows in parts]
+    elif first == 100:
+        parts[1] = parts[1][0] + 5, parts[1][1]
+    opened = []
+    for number, part in enumerate(parts):
+        file = tmp_path / f"{number}"
+        file.write_bytes(form.encode(*part))
+        opened.append(form.open(file))
+    assert merged_rows(tmp_path, form, kind, [(segment, None) for segment in opened]) == expected_rows(form, kind, parts)
+    numbers = [np.array([0, 3]), np.array([1, 2, 3])]
+    cut = [(vids[own], form.select(rows, own)) for (vids, rows), own in zip(parts, numbers, strict=True)]
+    assert merged_rows(tmp_path, form, kind, list(zip(opened, numbers, strict=True))) == expected_rows(form, kind, cut)
+    allowed = [np.isin(np.arange(len(segment)), own) for segment, own in zip(opened, numbers, strict=True)]
+    assert merged_rows(tmp_path, form, kind, list(zip(opened, allowed, strict=True))) == expected_rows(form, kind, cut)
+
+
+def expected_rows(form, kind, parts):
+    """The file that would have been written at once, and its rows."""
+    vids = np.concatenate([vids for vids, _ in parts])
+    order = np.argsort(vids)
+    part = vids[order], form.select(form.join([rows for _, rows in parts]), order)
+    return form.encode(*part), plain(kind, part)
+
+
+def merged_rows(tmp_path, form, kind, parts):
+    content = form.merge(parts)
+    path = tmp_path / "merged"
     path.unlink(missing_ok=True)
-    path.write_bytes(FORMATS[kind].encode(vids, rows))
-    opened = FORMATS[kind].open(path)
-    assert opened.vids.tolist() == vids.tolist()
-    assert plain(kind, opened.read()) == plain(kind, (vids, rows))
-    everything = plain(kind, early) + plain(kind, late)
-    assert plain(kind, (vids, rows)) == [row for row in everything if row[0] in live]
+    path.write_bytes(content)
+    return content, plain(kind, form.open(path).read())
+
+
+def test_dense_rows_are_rounded_as_faiss_rounds_them():
+    import faiss
+
+    numbers = np.random.default_rng(5).standard_normal((300, 8)).astype(np.float32) * np.float32(0.1)
+    flat = faiss.IndexScalarQuantizer(8, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.IndexIDMap(flat)
+    index.add_with_ids(numbers, np.arange(300))
+    assert dense_bytes(np.arange(300), numbers) == faiss.serialize_index(index).tobytes()
 
 
 @pytest.mark.parametrize("segments", [1, 2])

@@ -1,7 +1,8 @@
 """The analyser of the lexical leg: text to tokens, made once and indexed as they are by every lexical store.
 
 A *unit* is what stands between blanks and brackets: a word, a number, or a compound such as ``IL-6`` or ``5-HT2A``. Units are
-analysed one by one and remembered, so that a text costs little more than being split.
+analysed one by one and remembered, and so are the *words* of a text, units with whatever stands around them up to the next
+blanks: a text costs little more than being split.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from Medical_KG_rev.index.spelling import folded, is_greek, normal_spelling, pla
 ANALYSER = "biomedical-english/2"
 """Names the rules below and those of ``spelling``; it changes whenever they would give other tokens for the same text."""
 
-_REMEMBERED_UNITS = 400_000
+_REMEMBERED = 400_000
+"""So many words, and as many units."""
 _MAX_UNIT_LENGTH = 64
 _LONG_NAME = 5
 """So many letters before a number are a word of their own (``COVID-19``); fewer are half a name (``IL-6``, ``BRCA1``)."""
@@ -61,16 +63,17 @@ class Analyser:
     def __init__(self) -> None:
         import Stemmer  # type: ignore[import-not-found,unused-ignore]  # it has no type hints
 
-        self._tokens_of: dict[str, str] = {}
+        self._tokens_of_word: dict[str, str] = {}
+        self._tokens_of_unit: dict[str, str] = {}
         self._stem = Stemmer.Stemmer("english").stemWord
 
     def joined(self, text: str) -> str:
         """The tokens of ``text`` with a blank between each two: what a store with a whitespace tokenizer indexes."""
         text = plain_text(text)
-        units = _UNIT.findall(text)
-        parts = list(map(self._tokens_of.get, units))
+        words = text.split()
+        parts = list(map(self._tokens_of_word.get, words))
         if None in parts:
-            parts = [self._remember(unit) if known is None else known for unit, known in zip(units, parts, strict=True)]
+            parts = [self._word_tokens(word) if known is None else known for word, known in zip(words, parts, strict=True)]
         parts += _spaced_names(text)
         return " ".join(filter(None, parts))
 
@@ -78,11 +81,12 @@ class Analyser:
         """The tokens of ``text``, repeated as often as they occur."""
         return self.joined(text).split()
 
-    def _remember(self, unit: str) -> str:
-        if len(self._tokens_of) >= _REMEMBERED_UNITS:
-            self._tokens_of.clear()
-        self._tokens_of[unit] = tokens = " ".join(dict.fromkeys(self._analyse(unit)))
-        return tokens
+    def _word_tokens(self, word: str) -> str:
+        units = (self._tokens_of_unit.get(unit) or self._unit_tokens(unit) for unit in _UNIT.findall(word))
+        return _remember(self._tokens_of_word, word, " ".join(filter(None, units)))
+
+    def _unit_tokens(self, unit: str) -> str:
+        return _remember(self._tokens_of_unit, unit, " ".join(dict.fromkeys(self._analyse(unit))))
 
     def _analyse(self, unit: str) -> list[str]:
         unit = _PRIME.sub("-", _POSSESSIVE.sub("", unit[: _MAX_UNIT_LENGTH * 4]))
@@ -128,6 +132,13 @@ class Analyser:
     def _word(self, word: str) -> str:
         word = word[:_MAX_UNIT_LENGTH]
         return self._stem(normal_spelling(word)) if word.isalpha() else word
+
+
+def _remember(memory: dict[str, str], key: str, tokens: str) -> str:
+    if len(memory) >= _REMEMBERED:
+        memory.clear()
+    memory[key] = tokens
+    return tokens
 
 
 def _spaced_names(text: str) -> Iterator[str]:

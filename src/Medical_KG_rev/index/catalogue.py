@@ -22,7 +22,7 @@ import msgspec
 
 from Medical_KG_rev.errors import IndexMismatchError, IndexWriterFencedError
 from Medical_KG_rev.index.catalogue_database import CatalogueDatabase
-from Medical_KG_rev.index.packing import packed, unpacked
+from Medical_KG_rev.index.packing import unpacked
 from Medical_KG_rev.index.spaces import Segment, Space
 from Medical_KG_rev.models import Chunk
 
@@ -40,6 +40,14 @@ class StoredDocument(msgspec.Struct, frozen=True):
     chunks: int
 
 
+class PackedChunk(NamedTuple):
+    """A chunk as it is stored."""
+
+    vid: int
+    doc_id: str
+    body: bytes
+
+
 class Owed(NamedTuple):
     """Clean-up that a commit has left to do, since ``owed_at`` (seconds since the epoch)."""
 
@@ -55,7 +63,7 @@ class Commit:
 
     generation: int
     documents: Sequence[StoredDocument] = ()
-    chunks: Sequence[tuple[int, Chunk]] = ()
+    chunks: Sequence[PackedChunk] = ()
     removed: Sequence[str] = ()
     spaces: Sequence[Space] = ()
     """Spaces that are new or in another state now."""
@@ -169,8 +177,9 @@ class Catalogue:
                 return
             after = rows[-1][0]
 
-    def live_vids(self) -> list[int]:
-        return [row[0] for row in self._db.rows("SELECT vid FROM chunk ORDER BY vid")]
+    def live_vids(self, first: int = 0, last: int = 2**62) -> list[int]:
+        """The vids that can be found, ascending, of those from ``first`` to ``last``."""
+        return [row[0] for row in self._db.rows("SELECT vid FROM chunk WHERE vid BETWEEN ? AND ? ORDER BY vid", (first, last))]
 
     def prepared(self) -> dict[int, str]:
         """Generations begun and neither committed nor withdrawn, with the fingerprint of the sparse vectors in their lexicon."""
@@ -210,7 +219,7 @@ class Catalogue:
             for table in ("chunk", "document"):
                 db.rows(f"DELETE FROM {table} WHERE {db.among('doc_id')}", [gone])  # noqa: S608  (constants)
             db.insert("document", [(d.doc_id, d.version, d.digest, change.generation, d.chunks) for d in change.documents])
-            db.insert("chunk", [(vid, chunk.doc_id, packed(chunk)) for vid, chunk in change.chunks])
+            db.insert("chunk", change.chunks)
             self._commit_spaces(change)
             for key, value in change.meta.items():
                 db.rows("DELETE FROM meta WHERE key = ?", (key,))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from Medical_KG_rev.index.facets import FacetRow
 from Medical_KG_rev.index.formats import Rows, Vids
 from Medical_KG_rev.index.spaces import Kind, Space
 from Medical_KG_rev.models import Chunk
@@ -13,12 +14,13 @@ from Medical_KG_rev.models import Chunk
 
 @dataclass(frozen=True)
 class NewDocument:
-    """A document as it is to be from now on."""
+    """A document as it is to be from now on; ``facets`` are those of its chunks."""
 
     doc_id: str
     version: str
     digest: bytes
     chunks: tuple[Chunk, ...]
+    facets: tuple[FacetRow, ...]
 
 
 class NewRows(NamedTuple):
@@ -44,8 +46,10 @@ class Change:
 
     ``vectors`` has a row per chunk of ``documents`` and kind; they go to the active space of their kind, and take its place
     where it was made by another model. ``additions`` fill spaces beside. ``spaces`` are new or in another state, ``dropped`` go
-    with all their segments. ``purge`` also rewrites every segment that holds a row which becomes superseded, and leaves no
-    clean-up for later; ``compact`` rewrites everything; ``renew_lexicon`` makes the lexicon anew from the chunks.
+    with all their segments. ``renew_lexicon`` makes the lexicon anew from the chunks.
+
+    Of the spaces that get no new rows, ``fold`` makes one segment of those that are due, ``purge`` rewrites every segment that
+    holds a row which becomes superseded, and ``compact`` rewrites everything; the last two leave no clean-up for later.
     """
 
     documents: Sequence[NewDocument] = ()
@@ -57,6 +61,7 @@ class Change:
     lost: Sequence[tuple[str, int]] = ()
     """Segments (space, generation) that cannot be read: struck off, whatever they held."""
     meta: Mapping[str, str] = field(default_factory=dict)
+    fold: bool = False
     purge: bool = False
     compact: bool = False
     renew_lexicon: bool = False
@@ -64,6 +69,10 @@ class Change:
     @property
     def chunks(self) -> list[Chunk]:
         return [chunk for document in self.documents for chunk in document.chunks]
+
+    @property
+    def facets(self) -> list[FacetRow]:
+        return [facets for document in self.documents for facets in document.facets]
 
     @property
     def replaced(self) -> list[str]:

@@ -19,7 +19,9 @@ from __future__ import annotations
 import struct
 import zlib
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +42,29 @@ FacetRow = tuple[tuple[str, ...], int]
 
 def facet_bytes(vids: NDArray[np.int64], rows: Sequence[FacetRow]) -> bytes:
     """The file of a segment that holds ``rows[i]`` as ``vids[i]``; vids ascending."""
-    postings: dict[bytes, list[int]] = {}
+    postings: defaultdict[str, list[int]] = defaultdict(list)
     for number, (facets, _) in enumerate(rows):
         for token in facets:
-            postings.setdefault(token.encode(), []).append(number)
-    tokens = sorted(postings)
+            postings[token].append(number)
+    tokens = sorted(postings)  # by code point, which is the order of their UTF-8 too
+    lists = [postings[token] for token in tokens]
+    lengths = np.array([len(each) for each in lists], np.int64)
+    flat = np.array(list(chain.from_iterable(lists)), np.int32)
+    return facet_file(vids, np.array([day for _, day in rows], np.int32), [token.encode() for token in tokens], lengths, flat)
+
+
+def facet_file(
+    vids: NDArray[np.int64], days: NDArray[np.int32], tokens: Sequence[bytes], lengths: NDArray[np.int64], rows: NDArray[Any]
+) -> bytes:
+    """The file with these sections; ``rows`` has the rows of each token, ``lengths`` of them, one token behind the other."""
+    names = b"".join(tokens)
     sections = [
         vids.astype("<i8"),
-        np.array([day for _, day in rows], "<i4"),
-        _offsets(len(postings[token]) for token in tokens),
-        _offsets(map(len, tokens)),
-        np.array([row for token in tokens for row in postings[token]], "<i4"),
-        np.frombuffer(names := b"".join(tokens), np.uint8),
+        days.astype("<i4"),
+        _offsets(lengths),
+        _offsets(np.fromiter(map(len, tokens), np.int64)),
+        rows.astype("<i4"),
+        np.frombuffer(names, np.uint8),
     ]
     body = b"".join(_padded(section.tobytes()) for section in sections)
     return _HEADER.pack(_MAGIC, _VERSION, zlib.crc32(body), len(vids), len(tokens), len(sections[4]), len(names)) + body
@@ -62,6 +75,8 @@ class FacetSegment:
 
     Attributes:
         vids: int64, ascending; row *i* of the segment is ``vids[i]``.
+        days: int32, of the rows.
+        postings, offsets: the rows of token *i* of :meth:`tokens` are ``postings[offsets[i]:offsets[i + 1]]``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,7 +102,10 @@ class FacetSegment:
             sections.append(np.frombuffer(self._content, kind, length, start))
             start += _room(sections[-1].nbytes)
         self.vids: NDArray[np.int64] = sections[0]
-        self._days, self._offsets, self._starts, self._postings, self._names = sections[1:]
+        self.days: NDArray[np.int32] = sections[1]
+        self.offsets: NDArray[np.int64] = sections[2]
+        self.postings: NDArray[np.int32] = sections[4]
+        self._starts, self._names = sections[3], sections[5]
 
     def __len__(self) -> int:
         return len(self.vids)
@@ -101,11 +119,11 @@ class FacetSegment:
                 having[self._rows(token.encode())] = True
             selected &= having
         if wanted.first_day is not None or wanted.last_day is not None:
-            selected &= self._days != NO_DAY
+            selected &= self.days != NO_DAY
         if wanted.first_day is not None:
-            selected &= self._days >= wanted.first_day
+            selected &= self.days >= wanted.first_day
         if wanted.last_day is not None:
-            selected &= self._days <= wanted.last_day
+            selected &= self.days <= wanted.last_day
         return selected
 
     def read(self) -> tuple[NDArray[np.int64], list[FacetRow]]:
@@ -117,27 +135,31 @@ class FacetSegment:
         if zlib.crc32(self._content[_HEADER.size :].data) != self._crc:
             raise damaged(str(self._path), "its checksum is wrong")
         facets: list[list[str]] = [[] for _ in range(len(self))]
-        for number in range(len(self._offsets) - 1):
-            token = self._token(number).decode()
-            for row in self._postings[self._offsets[number] : self._offsets[number + 1]].tolist():
-                facets[row].append(token)
-        return np.array(self.vids), [(tuple(own), day) for own, day in zip(facets, self._days.tolist(), strict=True)]
+        for number, token in enumerate(self.tokens()):
+            name = token.decode()
+            for row in self.postings[self.offsets[number] : self.offsets[number + 1]].tolist():
+                facets[row].append(name)
+        return np.array(self.vids), [(tuple(own), day) for own, day in zip(facets, self.days.tolist(), strict=True)]
+
+    def tokens(self) -> list[bytes]:
+        """All tokens, ascending."""
+        names, starts = self._names.tobytes(), self._starts.tolist()
+        return [names[start:end] for start, end in pairwise(starts)]
 
     def _rows(self, token: bytes) -> NDArray[np.int32]:
-        tokens = len(self._offsets) - 1
+        tokens = len(self.offsets) - 1
         number = bisect_left(range(tokens), token, key=self._token)
         if number == tokens or self._token(number) != token:
-            return self._postings[:0]
-        rows: NDArray[np.int32] = self._postings[self._offsets[number] : self._offsets[number + 1]]
+            return self.postings[:0]
+        rows: NDArray[np.int32] = self.postings[self.offsets[number] : self.offsets[number + 1]]
         return rows
 
     def _token(self, number: int) -> bytes:
         return self._names[self._starts[number] : self._starts[number + 1]].tobytes()
 
 
-def _offsets(lengths: Any) -> NDArray[np.int64]:
-    counts = np.fromiter(lengths, dtype="<i8")
-    return np.concatenate([np.zeros(1, dtype="<i8"), np.cumsum(counts, dtype="<i8")])
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, dtype="<i8"), np.cumsum(lengths, dtype="<i8")])
 
 
 def _room(size: int) -> int:

@@ -1,4 +1,4 @@
-"""What all kinds of segments have in common: a file of vids with a row each, opened by mapping it, folded by its live rows."""
+"""What all kinds of segments have in common: a file of vids with a row each, opened by mapping it, folded by merging."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from Medical_KG_rev.index.facets import FacetRow, FacetSegment, facet_bytes
-from Medical_KG_rev.index.impacts import ImpactSegment, impact_bytes
+from Medical_KG_rev.index.impacts import Allowed, ImpactSegment, impact_bytes
+from Medical_KG_rev.index.merging import merge_dense, merge_facets, merge_impacts
 from Medical_KG_rev.index.vectors import DenseSegment, dense_bytes
 from Medical_KG_rev.models import SparseMatrix
 
@@ -35,6 +36,8 @@ class Format(NamedTuple):
     select: Callable[[Rows, Vids], Rows]
     """The rows with these numbers, in that order."""
     join: Callable[[Sequence[Rows]], Rows]
+    merge: Callable[[Sequence[tuple[Any, Allowed]]], bytes]
+    """The file of the allowed rows of several segments, in the order of their vids."""
 
 
 def _select_facets(rows: Sequence[FacetRow], numbers: Vids) -> list[FacetRow]:
@@ -46,22 +49,7 @@ def _join_facets(parts: Sequence[Sequence[FacetRow]]) -> list[FacetRow]:
 
 
 FORMATS: Mapping[str, Format] = {
-    "dense": Format(dense_bytes, DenseSegment, lambda rows, numbers: rows[numbers], np.concatenate),
-    "sparse": Format(impact_bytes, ImpactSegment, SparseMatrix.rows, SparseMatrix.concatenate),
-    "facets": Format(facet_bytes, FacetSegment, _select_facets, _join_facets),
+    "dense": Format(dense_bytes, DenseSegment, lambda rows, numbers: rows[numbers], np.concatenate, merge_dense),
+    "sparse": Format(impact_bytes, ImpactSegment, SparseMatrix.rows, SparseMatrix.concatenate, merge_impacts),
+    "facets": Format(facet_bytes, FacetSegment, _select_facets, _join_facets, merge_facets),
 }
-
-
-def folded(kind: str, parts: Sequence[tuple[Vids, Rows]]) -> tuple[Vids, Rows]:
-    """All parts as one, in the order of their vids."""
-    form = FORMATS[kind]
-    vids = np.concatenate([vids for vids, _ in parts])
-    order = np.argsort(vids, kind="stable")
-    return vids[order], form.select(form.join([rows for _, rows in parts]), order)
-
-
-def kept(kind: str, part: tuple[Vids, Rows], live: Vids) -> tuple[Vids, Rows]:
-    """The part without the rows whose vids are not in ``live``."""
-    vids, rows = part
-    numbers = np.flatnonzero(np.isin(vids, live))
-    return vids[numbers], FORMATS[kind].select(rows, numbers)

@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +33,7 @@ from Medical_KG_rev.errors import IndexMismatchError, InvalidDocumentError
 from Medical_KG_rev.index.ports import Scored
 from Medical_KG_rev.models import SparseMatrix, SparseVector
 
-__all__ = ["Allowed", "ImpactSegment", "impact_bytes", "merge_impacts", "search_impacts"]
+__all__ = ["Allowed", "ImpactSegment", "impact_bytes", "search_impacts"]
 
 Allowed = NDArray[Any] | None
 """The rows of a segment that may be found: booleans of shape (rows,), or ascending row numbers; None: all of them."""
@@ -42,8 +42,8 @@ _MAGIC = b"MKIMPACT"
 _VERSION = 2
 _HEADER = struct.Struct("<8sIIQQQII")
 _CHECKED_HEADER_BYTES = _HEADER.size - 8
-_DIGIT_BITS = 16
-_BLOCK_ROWS = 1 << _DIGIT_BITS
+BLOCK_BITS = 16
+_BLOCK_ROWS = 1 << BLOCK_BITS
 
 
 class _Counts(NamedTuple):
@@ -79,34 +79,7 @@ def impact_bytes(vids: NDArray[np.int64], matrix: SparseMatrix) -> bytes:
     rank = np.empty(len(vids), np.int32)
     rank[order] = np.arange(len(vids), dtype=np.int32)
     rows = np.repeat(rank, np.diff(matrix.indptr))
-    return _assembled(vids[order], matrix.terms, rows, matrix.weights, matrix.model, matrix.fingerprint)
-
-
-def merge_impacts(parts: Sequence[tuple[ImpactSegment, Allowed]]) -> bytes:
-    """The file of one segment that holds the allowed rows of all these.
-
-    Raises:
-        IndexMismatchError: the segments come from different models.
-        InvalidDocumentError: a vid is in two of them.
-    """
-    fingerprints = {segment.fingerprint for segment, _ in parts}
-    if len(fingerprints) != 1:
-        raise IndexMismatchError(
-            f"Impact segments of {', '.join(sorted(fingerprints)) or 'no model'} cannot be merged.", found=sorted(fingerprints)
-        )
-    kept = [np.arange(len(segment)) if allowed is None else _row_numbers(allowed) for segment, allowed in parts]
-    vids = np.concatenate([segment.vids[rows] for (segment, _), rows in zip(parts, kept, strict=True)])
-    order = np.argsort(vids, kind="stable")
-    rank = np.empty(len(vids), np.int32)
-    rank[order] = np.arange(len(vids), dtype=np.int32)
-    pieces, start = [], 0
-    for (segment, _), rows in zip(parts, kept, strict=True):
-        target = np.full(len(segment), -1, np.int32)
-        target[rows] = rank[start : start + len(rows)]
-        pieces.append(segment.moved(target))
-        start += len(rows)
-    terms, moved, weights = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
-    return _assembled(vids[order], terms, moved, weights, parts[0][0].model, parts[0][0].fingerprint)
+    return sorted_impacts(vids[order], matrix.terms, rows, matrix.weights, matrix.model, matrix.fingerprint)
 
 
 def search_impacts(parts: Iterable[tuple[ImpactSegment, Allowed]], query: SparseVector, limit: int) -> Scored:
@@ -123,6 +96,7 @@ class ImpactSegment:
         postings: how many weights it holds.
         path, size_bytes: of the file.
         model, fingerprint: what made the vectors.
+        terms: int32, ascending; those that any row has.
     """
 
     def __init__(self, path: Path) -> None:
@@ -142,7 +116,7 @@ class ImpactSegment:
         self.postings = counts.postings
         sections = self._map(counts)
         self.vids: NDArray[np.int64] = sections["vids"]
-        self._offsets, self._terms = sections["offsets"], sections["terms"]
+        self._offsets, self.terms = sections["offsets"], sections["terms"]
         self._rows, self._weights = sections["rows"], sections["weights"]
 
     def __len__(self) -> int:
@@ -157,7 +131,7 @@ class ImpactSegment:
         if allowed is None:
             rows = np.flatnonzero(scores)
         else:
-            rows = _row_numbers(allowed)
+            rows = row_numbers(allowed)
             rows = rows[scores[rows] > 0]
         best = _best(rows, scores[rows], limit)
         return list(zip(self.vids[best].tolist(), scores[best].tolist(), strict=True))
@@ -174,7 +148,7 @@ class ImpactSegment:
     def read(self) -> tuple[NDArray[np.int64], SparseMatrix]:
         """All vids with their vectors, after :meth:`verify`."""
         self.verify()
-        terms, rows, weights = self.moved(np.arange(len(self), dtype=np.int32))
+        terms, rows, weights = self.moved(np.arange(len(self), dtype=np.int32), self.terms)
         order = _order(rows)
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(rows, minlength=len(self)), dtype=np.int64)])
         return np.array(self.vids), SparseMatrix(indptr, terms[order], weights[order], self.model, self.fingerprint)
@@ -188,25 +162,32 @@ class ImpactSegment:
         if _crc(self.vids, self._rows, self._weights) != self._body_crc:
             raise self._damaged("the checksum of its postings is wrong")
 
-    def moved(self, target: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float16]]:
-        """Terms, new rows and weights of the postings, row *i* renumbered ``target[i]``; those below 0 are left out."""
+    def moved(
+        self, target: NDArray[np.int32], names: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.float16]]:
+        """Terms, rows and weights of the postings, term *i* as ``names[i]``, row *i* as ``target[i]``; none of rows below 0."""
         blocks = -(-len(self) // _BLOCK_ROWS)
         lengths = np.diff(self._offsets)
-        terms = np.repeat(np.tile(self._terms, blocks), lengths)
-        starts = np.repeat(np.arange(blocks, dtype=np.int32) * _BLOCK_ROWS, len(self._terms))
-        rows = target[np.repeat(starts, lengths) + self._rows]
+        terms = np.repeat(np.tile(names, blocks), lengths)
+        if blocks == 1:
+            rows = target[self._rows]
+        else:
+            starts = np.repeat(np.arange(blocks, dtype=np.int32) * _BLOCK_ROWS, len(self.terms))
+            rows = target[np.repeat(starts, lengths) + self._rows]
+        if (target >= 0).all():
+            return terms, rows, self._weights
         kept = rows >= 0
         return terms[kept], rows[kept], self._weights[kept]
 
     def _scores(self, query: SparseVector) -> NDArray[np.float32]:
         scores = np.zeros(len(self), np.float32)
-        if not len(self._terms):
+        if not len(self.terms):
             return scores
-        places = np.minimum(np.searchsorted(self._terms, query.terms), len(self._terms) - 1)
-        known = self._terms[places] == query.terms
+        places = np.minimum(np.searchsorted(self.terms, query.terms), len(self.terms) - 1)
+        known = self.terms[places] == query.terms
         for block, first in enumerate(range(0, len(self), _BLOCK_ROWS)):
             own = scores[first : first + _BLOCK_ROWS]
-            lists = places[known] + block * len(self._terms)
+            lists = places[known] + block * len(self.terms)
             for place, weight in zip(lists.tolist(), query.weights[known], strict=True):
                 start, end = self._offsets[place], self._offsets[place + 1]
                 try:
@@ -257,11 +238,11 @@ def _best(rows: NDArray[np.int64], scores: NDArray[np.float32], limit: int) -> N
     return rows[np.argsort(-scores, kind="stable")]
 
 
-def _row_numbers(allowed: NDArray[Any]) -> NDArray[np.int64]:
+def row_numbers(allowed: NDArray[Any]) -> NDArray[np.int64]:
     return np.flatnonzero(allowed) if allowed.dtype == np.bool_ else allowed
 
 
-def _assembled(
+def sorted_impacts(
     vids: NDArray[np.int64],
     terms: NDArray[np.int32],
     rows: NDArray[np.int32],
@@ -278,14 +259,28 @@ def _assembled(
     order = _order(terms)
     terms, rows, weights = terms[order], rows[order], weights[order]
     starts = np.flatnonzero(np.diff(terms, prepend=-1))
-    names = json.dumps({"model": model, "fingerprint": fingerprint}, ensure_ascii=False).encode()
-    counts = _Counts(len(names), len(vids), len(starts), len(rows))
-    lists = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(terms))) + (rows >> _DIGIT_BITS) * len(starts)
-    if counts.blocks > 1:
-        order = np.argsort((rows >> _DIGIT_BITS).astype(np.uint16), kind="stable")
+    blocks = _Counts(0, len(vids), 0, 0).blocks
+    lists = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(terms))) + (rows >> BLOCK_BITS) * len(starts)
+    if blocks > 1:
+        order = np.argsort((rows >> BLOCK_BITS).astype(np.uint16), kind="stable")
         rows, weights = rows[order], weights[order]
-    lengths = np.bincount(lists, minlength=counts.blocks * counts.terms)
-    arrays = [np.append(0, np.cumsum(lengths)), terms[starts], vids, rows.astype(np.uint16), weights]
+    lengths = np.bincount(lists, minlength=blocks * len(starts))
+    return impact_file(vids, terms[starts], lengths, rows.astype(np.uint16), weights, model, fingerprint)
+
+
+def impact_file(
+    vids: NDArray[np.int64],
+    terms: NDArray[np.int32],
+    lengths: NDArray[np.int64],
+    rows: NDArray[np.uint16],
+    weights: NDArray[np.float16],
+    model: str,
+    fingerprint: str,
+) -> bytes:
+    """The file with these sections; ``lengths`` of the lists block by block, in each of them by term."""
+    names = json.dumps({"model": model, "fingerprint": fingerprint}, ensure_ascii=False).encode()
+    counts = _Counts(len(names), len(vids), len(terms), len(rows))
+    arrays = [np.append(0, np.cumsum(lengths)), terms, vids, rows, weights]
     sections = [array.astype(kind, copy=False) for array, (_, kind, _) in zip(arrays, counts.layout(), strict=True)]
     head = _HEADER.pack(_MAGIC, _VERSION, *counts, 0, 0)[:_CHECKED_HEADER_BYTES]
     table = np.frombuffer(head, np.uint8), np.frombuffer(names, np.uint8), *sections[:2]
@@ -296,7 +291,7 @@ def _assembled(
 def _order(keys: NDArray[np.int32]) -> NDArray[np.int64]:
     """The stable ascending order of keys from 0 up: numpy sorts 16-bit digits by radix, in linear time."""
     order = np.argsort(keys.astype(np.uint16), kind="stable")
-    high = (keys >> _DIGIT_BITS).astype(np.uint16)
+    high = (keys >> BLOCK_BITS).astype(np.uint16)
     return order[np.argsort(high[order], kind="stable")] if high.any() else order
 
 

@@ -98,19 +98,15 @@ class IndexMaintenance:
         return RepairReport(tenant_id, before, rebuilt, found.is_lexicon_wrong, removed, tuple(after.findings))
 
     def _rebuild(self, index: TenantIndex, found: Inspection) -> int:
-        """One generation with everything that was lost; how many rows were made anew."""
+        """Makes everything anew that was lost, then rewrites what was miscounted; how many rows were made anew."""
         if not (found.lost or found.missing or found.is_lexicon_wrong or found.is_miscounted):
             return 0
         spaces = {space.name: space for space in index.catalogue.spaces()}
         additions = [Addition(spaces[name], vids, self._rows(index, spaces[name], vids)) for name, vids in found.missing.items()]
-        index.apply(
-            Change(
-                additions=additions,
-                lost=[(segment.space, segment.generation) for segment in found.lost],
-                compact=found.is_miscounted,
-                renew_lexicon=found.is_lexicon_wrong,
-            )
-        )
+        lost = [(segment.space, segment.generation) for segment in found.lost]
+        index.apply(Change(additions=additions, lost=lost, renew_lexicon=found.is_lexicon_wrong))
+        if found.is_miscounted:
+            index.apply(Change(compact=True))
         return sum(len(vids) for vids in found.missing.values())
 
     def _rows(self, index: TenantIndex, space: Space, vids: Vids) -> Rows:

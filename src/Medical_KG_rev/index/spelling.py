@@ -21,17 +21,18 @@ _WHOLE_LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ß": "ss", "
 _MAX_LETTERS_OF_A_SYMBOL = 5
 
 _BRITISH = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"ae(?!$|r)|oe(?!$|s$|x|ff)", "e"),
-        (r"(?<=[a-z]{2})our(?=$|s$|ed$|ing$|al$|ally$|able$|less$)", "or"),
-        (r"(?<=[a-z]{3})is(?=(?:e|ed|es|ing|er|ers|ation|ations)$)", "iz"),
-        (r"yz(?=e|ing|at)", "ys"),
-        (r"(?<=[a-z]{2})([bt])re(?=s?$)", r"\1er"),
-        (r"^sulph", "sulf"),
-        (r"(?<=[a-z]{2}[aeiouy])sis$", "ses"),
+    (letters, re.compile(pattern), replacement)
+    for letters, pattern, replacement in (
+        ("e", r"ae(?!$|r)|oe(?!$|s$|x|ff)", "e"),
+        ("our", r"(?<=[a-z]{2})our(?=$|s$|ed$|ing$|al$|ally$|able$|less$)", "or"),
+        ("is", r"(?<=[a-z]{3})is(?=(?:e|ed|es|ing|er|ers|ation|ations)$)", "iz"),
+        ("yz", r"yz(?=e|ing|at)", "ys"),
+        ("re", r"(?<=[a-z]{2})([bt])re(?=s?$)", r"\1er"),
+        ("sulph", r"^sulph", "sulf"),
+        ("sis", r"(?<=[a-z]{2}[aeiouy])sis$", "ses"),
     )
 )
+"""Letters that a word must have for the pattern to match, the pattern, what is written instead."""
 _SHORTEST_CHANGED = 6
 _WORDS = {
     "bacterium": "bacteria",
@@ -91,6 +92,7 @@ def normal_spelling(word: str) -> str:
     """A word of plain letters in the spelling under which its variants meet (``haemoglobin``, ``tumour``, ``metastasis``)."""
     word = _WORDS.get(word, word)
     if len(word) >= _SHORTEST_CHANGED:
-        for pattern, replacement in _BRITISH:
-            word = pattern.sub(replacement, word)
+        for letters, pattern, replacement in _BRITISH:
+            if letters in word:
+                word = pattern.sub(replacement, word)
     return word

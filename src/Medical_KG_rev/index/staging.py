@@ -1,4 +1,4 @@
-"""Staging the segments of one generation: new rows and the live ones of folded segments, a file a space."""
+"""Staging the segments of one generation, a file a space: of new rows, or of the live rows of segments that are folded."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import numpy as np
 
 from Medical_KG_rev.index.catalogue import Catalogue
 from Medical_KG_rev.index.changes import Change, NewRows
-from Medical_KG_rev.index.formats import FORMATS, Rows, Vids, folded, kept
+from Medical_KG_rev.index.formats import FORMATS, Rows, Vids
 from Medical_KG_rev.index.ports import SegmentFiles
 from Medical_KG_rev.index.snapshot import open_segment
 from Medical_KG_rev.index.spaces import KINDS, Kind, Segment, Space, file_name
 from Medical_KG_rev.models import SparseVector
 
 _TIER_WIDTH = 8
-"""So many segments of one order of magnitude are folded into one: a row is rewritten log8(n) times."""
+"""So many segments of one order of magnitude are folded into one: a row is rewritten log8(n) times, until its segment is full."""
+_FULL = 65_536
+"""Segments of so many live rows are folded no further: larger ones are hardly faster to search, and dear to rewrite."""
 _DEAD_SHARE = 0.2
+_FEW_DEAD = 256
+"""Segments with more dead rows, and a larger share of them, are rewritten; small ones are folded anyway before long."""
 
 Part = tuple[Vids, Rows]
 
@@ -82,55 +86,77 @@ class SegmentStaging:
         lost = [each for each in self._segments.get(space.name, ()) if (each.space, each.generation) in change.lost]
         segments = [each for each in self._segments.get(space.name, ()) if each not in lost]
         dead = self._dead_by_segment(segments)
-        due = self._due(segments, dead, len(added[0]) if added else 0, change)
-        parts = [self._live_part(segment) for segment in due]
-        if added is not None:
-            parts.append(added)
-        parts = [part for part in parts if len(part[0])]
-        if parts:
-            vids, rows = folded(space.kind, parts) if len(parts) > 1 else parts[0]
-            sha256 = self._files.write(file_name(space.name, self._generation), FORMATS[space.kind].encode(vids, rows))
-            staged.segments.append(Segment(space.name, self._generation, sha256, len(vids)))
-        staged.folded.extend([*due, *lost])
-        rewritten = {segment.generation for segment in due}
+        gone = [segment for segment in segments if self._is_all_dead(segment, dead.get(segment.generation, 0))]
+        due: list[Segment] = []
+        if added is not None and len(added[0]):
+            self._write(space, FORMATS[space.kind].encode(*added), len(added[0]), staged)
+        else:
+            due = [segment for segment in self._due(segments, dead, change) if segment not in gone]
+            self._fold(space, due, staged)
+        staged.folded.extend([*gone, *due, *lost])
+        rewritten = {segment.generation for segment in (*gone, *due)}
         staged.dead.update({(space.name, old): count for old, count in dead.items() if old not in rewritten})
 
     def _dead_by_segment(self, segments: Sequence[Segment]) -> dict[int, int]:
         """How many rows of each segment become superseded."""
         if not len(self._superseded):
             return {}
-        counts = {
-            segment.generation: int(np.isin(open_segment(self._files, segment).vids, self._superseded).sum())
-            for segment in segments
-        }
+        counts = {segment.generation: _held(open_segment(self._files, segment).vids, self._superseded) for segment in segments}
         return {generation: count for generation, count in counts.items() if count}
 
     @staticmethod
-    def _due(segments: Sequence[Segment], dead: Mapping[int, int], added: int, change: Change) -> list[Segment]:
-        """The segments to fold into the new one."""
+    def _due(segments: Sequence[Segment], dead: Mapping[int, int], change: Change) -> list[Segment]:
+        """The segments to rewrite as one."""
         if change.compact:
             return list(segments)
-        after = {segment.generation: segment.dead + dead.get(segment.generation, 0) for segment in segments}
-        tiers = Counter(_tier(segment.live) for segment in segments)
-        if added:
-            tiers[_tier(added)] += 1
+        if change.purge:
+            return [segment for segment in segments if segment.generation in dead]
+        return due_for_folding(segments) if change.fold else []
 
-        def is_due(segment: Segment) -> bool:
-            return (
-                tiers[_tier(segment.live)] >= _TIER_WIDTH
-                or after[segment.generation] > _DEAD_SHARE * segment.rows
-                or (change.purge and segment.generation in dead)
-            )
+    def _is_all_dead(self, segment: Segment, more: int) -> bool:
+        """Whether none of the rows goes on living: by the count, and then by the catalogue, because its file goes."""
+        if segment.dead + more < segment.rows:
+            return False
+        return not len(self._live_rows(open_segment(self._files, segment).vids))
 
-        return [segment for segment in segments if is_due(segment)]
+    def _fold(self, space: Space, due: Sequence[Segment], staged: Staged) -> None:
+        """One file of the rows that go on living, after each segment has been checked as a whole."""
+        parts = []
+        for segment in due:
+            self._files.read(segment.file, segment.sha256)
+            opened = open_segment(self._files, segment)
+            if len(rows := self._live_rows(opened.vids)):
+                parts.append((opened, rows))
+        if parts:
+            parts.sort(key=lambda part: int(part[0].vids[part[1][0]]))
+            self._write(space, FORMATS[space.kind].merge(parts), sum(len(rows) for _, rows in parts), staged)
 
-    def _live_part(self, segment: Segment) -> Part:
-        """The rows of a segment that go on living, after its file has been checked as a whole."""
-        self._files.read(segment.file, segment.sha256)
-        vids, rows = open_segment(self._files, segment).read()
-        live = self._catalogue.doc_ids(vids.tolist())
-        alive = np.setdiff1d(np.fromiter(live, dtype=np.int64, count=len(live)), self._superseded)
-        return kept(segment.kind, (vids, rows), alive)
+    def _live_rows(self, vids: Vids) -> Vids:
+        """The numbers of the rows that go on living; vids ascend in every segment."""
+        if not len(vids):
+            return vids
+        live = np.array(self._catalogue.live_vids(int(vids[0]), int(vids[-1])), dtype=np.int64)
+        return np.flatnonzero(np.isin(vids, live) & ~np.isin(vids, self._superseded))
+
+    def _write(self, space: Space, content: bytes, rows: int, staged: Staged) -> None:
+        sha256 = self._files.write(file_name(space.name, self._generation), content)
+        staged.segments.append(Segment(space.name, self._generation, sha256, rows))
+
+
+def _held(vids: Vids, wanted: Vids) -> int:
+    """How many of ``wanted`` are among ``vids``, which ascend."""
+    return int((np.searchsorted(vids, wanted, "right") - np.searchsorted(vids, wanted, "left")).sum())
+
+
+def due_for_folding(segments: Sequence[Segment]) -> list[Segment]:
+    """Segments of which there are many of one order of magnitude in their space, and those with many dead rows."""
+    tiers = Counter((segment.space, _tier(segment.live)) for segment in segments if segment.live < _FULL)
+
+    def is_due(segment: Segment) -> bool:
+        many = segment.live < _FULL and tiers[segment.space, _tier(segment.live)] >= _TIER_WIDTH
+        return many or segment.dead > max(_FEW_DEAD, _DEAD_SHARE * segment.rows)
+
+    return [segment for segment in segments if is_due(segment)]
 
 
 def sparse_lookup(catalogue: Catalogue, files: SegmentFiles, staged: Staged) -> Callable[[int], SparseVector]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import chain
@@ -123,13 +124,15 @@ class TenantIndex:
         with self._lexicon_writer(lexicon) if chunks or lexicon.is_new else nullcontext() as writer:
             if writer is not None and not lexicon.is_new:
                 writer.add(generation, rows)
-            bodies = [PackedChunk(vid, chunk.doc_id, packed(chunk)) for vid, chunk in chunks]
+                self._reached("lexicon.added")
             staged = staging.stage(change, vectors, [vid for vid, _ in chunks])
             if writer is not None:
                 if lexicon.is_new:
                     writer.add(generation, chain(self._living(staged, lexicon.sparse, set(superseded)), rows))
                 self._reached("lexicon.uncommitted")
-                writer.commit()
+            with _beside(writer.commit if writer is not None else lambda: None):
+                bodies = [PackedChunk(vid, chunk.doc_id, packed(chunk)) for vid, chunk in chunks]
+            if writer is not None:
                 self._reached("lexicon.committed")
         return Commit(
             generation=generation,
@@ -187,7 +190,7 @@ class TenantIndex:
         for vid, chunk in self.catalogue.every_chunk():
             if vid not in superseded:
                 vector = vector_of(vid) if vector_of is not None else None
-                yield Row(vid, self._analyser.joined(chunk.text), facets_of(chunk), day_of(chunk), vector)
+                yield Row(vid, self._analyser.joined(chunk.indexed_text), facets_of(chunk), day_of(chunk), vector)
 
     def _rows(
         self,
@@ -198,7 +201,7 @@ class TenantIndex:
         """What the lexicon keeps of new chunks; ``vector_of`` takes their place in the order."""
         joined = self._analyser.joined
         for number, ((vid, chunk), (own, day)) in enumerate(zip(chunks, marks, strict=True)):
-            yield Row(vid, joined(chunk.text), own, day, vector_of(number) if vector_of is not None else None)
+            yield Row(vid, joined(chunk.indexed_text), own, day, vector_of(number) if vector_of is not None else None)
 
     def _reached(self, step: str) -> None:
         self._step(self._phase + step)
@@ -270,6 +273,15 @@ def open_for_writing(
         index = TenantIndex(catalogue, stores, tenant_id, analyser, step)
         index.recover()
         yield index
+
+
+@contextmanager
+def _beside(work: Callable[[], None]) -> Iterator[None]:
+    """Does ``work``, which waits for a store, on another thread meanwhile; ends when both have ended."""
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(work)
+        yield
+        done.result()
 
 
 @contextmanager

@@ -18,10 +18,15 @@ from Medical_KG_rev.index.segment_files import damaged
 
 def dense_bytes(vids: NDArray[np.int64], matrix: NDArray[np.float32]) -> bytes:
     """The file of a segment that holds row *i* of ``matrix`` as ``vids[i]``."""
+    return dense_file(vids, matrix.astype("<f2").view(np.uint8), matrix.shape[1])
+
+
+def dense_file(vids: NDArray[np.int64], codes: NDArray[np.uint8], dimension: int) -> bytes:
+    """The file with these rows: ``codes`` has the bytes of 16-bit floats, of shape (rows, 2 * dimension)."""
     faiss = _faiss()
-    flat = faiss.IndexScalarQuantizer(matrix.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    flat = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     index = faiss.IndexIDMap(flat)
-    index.add_with_ids(np.ascontiguousarray(matrix), vids)
+    index.add_sa_codes(np.ascontiguousarray(codes), vids)
     content: bytes = faiss.serialize_index(index).tobytes()
     return content
 
@@ -46,6 +51,13 @@ class DenseSegment:
 
     def __len__(self) -> int:
         return len(self.vids)
+
+    @property
+    def codes(self) -> NDArray[np.uint8]:
+        """The bytes of all rows as they lie in the file, for as long as the segment is referenced."""
+        stored = self._rows.codes
+        codes: NDArray[np.uint8] = self._faiss.rev_swig_ptr(stored.data(), stored.size()).reshape(len(self), -1)
+        return codes
 
     @property
     def dimension(self) -> int:

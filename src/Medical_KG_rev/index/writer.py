@@ -14,6 +14,7 @@ from Medical_KG_rev.errors import IndexMismatchError, InvalidDocumentError, Stag
 from Medical_KG_rev.index.analysis import Analyser
 from Medical_KG_rev.index.catalogue import Catalogue, StoredDocument
 from Medical_KG_rev.index.changes import Change, NewDocument, NewRows
+from Medical_KG_rev.index.facets import FacetRow
 from Medical_KG_rev.index.filters import day_of, facets_of
 from Medical_KG_rev.index.inspection import holdings
 from Medical_KG_rev.index.spaces import Kind, Space
@@ -180,19 +181,24 @@ def _rows_by_document(batch: EmbeddingBatch) -> dict[str, list[int]]:
 
 def _new_document(ctx: StageContext, doc_id: str, batch: EmbeddingBatch, rows: list[int]) -> NewDocument:
     chunks = tuple(batch.chunks[row] for row in rows)
-    return NewDocument(doc_id, ctx.versions[doc_id], _digest(chunks, batch, rows), chunks)
+    facets = tuple((facets_of(chunk), day_of(chunk)) for chunk in chunks)
+    return NewDocument(doc_id, ctx.versions[doc_id], _digest(chunks, facets, batch, rows), chunks, facets)
 
 
-def _digest(chunks: Sequence[Chunk], batch: EmbeddingBatch, rows: list[int]) -> bytes:
+def _digest(chunks: Sequence[Chunk], marks: Sequence[FacetRow], batch: EmbeddingBatch, rows: list[int]) -> bytes:
     """Of what would be stored, so that a resubmission is told from a change even under the same version."""
     hashed = hashlib.sha256(batch.fingerprint.encode())
-    for chunk in chunks:
-        facets = "\0".join((*facets_of(chunk), str(day_of(chunk))))
-        hashed.update(f"\0{chunk.chunk_id}\0{chunk.start}\0{chunk.text}\0{facets}".encode("utf-8", "surrogatepass"))
+    for chunk, (own, day) in zip(chunks, marks, strict=True):
+        facets = "\0".join((*own, str(day)))
+        hashed.update(f"\0{chunk.chunk_id}\0{chunk.start}\0{chunk.indexed_text}\0{facets}".encode("utf-8", "surrogatepass"))
     hashed.update(np.ascontiguousarray(batch.dense[rows]).tobytes())
     if batch.sparse is not None:
-        sparse = batch.sparse.rows(rows)
-        hashed.update(sparse.fingerprint.encode() + sparse.terms.tobytes() + sparse.weights.tobytes())
+        sparse = batch.sparse
+        starts, ends = (sparse.indptr[np.asarray(rows, np.int64) + end].tolist() for end in (0, 1))
+        hashed.update(sparse.fingerprint.encode())
+        for array in (sparse.terms, sparse.weights):
+            for start, end in zip(starts, ends, strict=True):
+                hashed.update(array[start:end].data)
     return hashed.digest()
 
 
