@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from Medical_KG_rev.index import Filter, HaystackIndexWriter, Retriever, make_filter
 from Medical_KG_rev.index.filters import EVERYTHING
+from Medical_KG_rev.index.snapshot import TenantReader
 from Medical_KG_rev.models import Chunk, EmbeddingBatch, SparseMatrix, SparseVector, StageContext
 
 CALL = 1000
@@ -140,8 +141,8 @@ class Queries:
         self.dense: dict[str, NDArray[np.float32]] = dict(zip(texts, dense, strict=True))
         self.sparse: dict[str, SparseVector] = {text: sparse.row(row) for row, text in enumerate(texts)}
 
-    def retriever(self, folder: Path) -> Retriever:
-        return Retriever(folder, self.dense.__getitem__, expand_query=self.sparse.__getitem__)
+    def retriever(self, source: Path | Callable[[str], TenantReader]) -> Retriever:
+        return Retriever(source, self.dense.__getitem__, expand_query=self.sparse.__getitem__)
 
 
 def latencies(

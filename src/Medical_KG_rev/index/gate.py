@@ -1,7 +1,7 @@
 """Turns of searches at the processor's cores: so many at a time, the others wait in the order in which they came.
 
-Searches that all run at once each get a sliver of a core, lose their caches to each other and end together, late. In turns the first
-ones are answered as fast as if they were alone.
+Searches that all run at once each get a sliver of a core, lose their caches to each other and end together, late. In turns the
+first ones are answered as fast as if they were alone.
 """
 
 from __future__ import annotations
