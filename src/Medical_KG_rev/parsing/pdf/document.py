@@ -14,7 +14,7 @@ import msgspec
 from Medical_KG_rev.errors import EmptyPayloadError, PdfNeedsOcrError
 from Medical_KG_rev.models import Document, StoredPdf
 from Medical_KG_rev.parsing.builder import DocumentBuilder
-from Medical_KG_rev.parsing.pdf.layout import LayoutKind, PdfLayout
+from Medical_KG_rev.parsing.pdf.layout import LayoutBlock, LayoutKind, PdfLayout
 from Medical_KG_rev.parsing.pdf.writing import LayoutWriter, clean
 
 VERSION = "pdf-1"
@@ -38,7 +38,7 @@ def document_from_layout(layout: PdfLayout, stored: StoredPdf, *, doc_id: str, s
         PdfNeedsOcrError: there are only images of pages.
         EmptyPayloadError: there is not one word.
     """
-    blocks = [msgspec.structs.replace(block, text=clean(block.text), caption=clean(block.caption)) for block in layout.blocks]
+    blocks = [_cleaned(block) for block in layout.blocks]
     words = (part for block in blocks for part in (block.text, block.caption, *(cell.text for cell in block.cells)))
     if not any(map(_WORD.search, words)):
         raise _wordless(layout, doc_id)
@@ -53,6 +53,17 @@ def document_from_layout(layout: PdfLayout, stored: StoredPdf, *, doc_id: str, s
         language=_language(stored.metadata),
         parser_version=VERSION,
         parsed_at=parsed_at,
+    )
+
+
+def _cleaned(block: LayoutBlock) -> LayoutBlock:
+    return msgspec.structs.replace(
+        block,
+        text=clean(block.text),
+        label=clean(block.label).strip(),
+        caption=clean(block.caption),
+        footnote=clean(block.footnote),
+        cells=tuple(msgspec.structs.replace(cell, text=clean(cell.text)) for cell in block.cells),
     )
 
 

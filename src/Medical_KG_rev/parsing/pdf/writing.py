@@ -30,7 +30,7 @@ _KINDS = (
                 re.IGNORECASE), SectionKind.METADATA),
 )  # fmt: skip
 _NUMBER = re.compile(r"^(?:[\dIVX]+(?:\.\d+)*\.?|[A-Z]\.)\s+")
-_KEYWORDS = re.compile(r"key ?-?words?(?: and phrases)?\s*(?:[:.\u2013\u2014-]\s*|(?=[A-Z]))", re.IGNORECASE)
+_KEYWORDS = re.compile(r"key ?-?words?(?: and phrases)?\s*(?:[:.\u2013\u2014-]\s*|(?=(?-i:[A-Z])))", re.IGNORECASE)
 _KEYWORD = re.compile(r"[^\s,;|\u2022\u00b7][^,;|\u2022\u00b7]*")
 _YEAR = re.compile(r"(?<![\d./-])(1[89]\d\d|20\d\d)(?![\d/-])")
 _PMID = re.compile(r"(?:PMID|PubMed)[:\s]\s*(\d{1,9})(?!\d)", re.IGNORECASE)
@@ -91,7 +91,7 @@ class LayoutWriter:
         else:
             span = builder.block(block.text, _TYPES[block.kind], label=block.label, reference=block.image, place=place)
             self._keywords(block, span)
-        builder.block(clean(block.footnote), BlockType.FOOTNOTE, label=block.label, place=place)
+        builder.block(block.footnote, BlockType.FOOTNOTE, label=block.label, place=place)
 
     def _reference(self, block: LayoutBlock, place: Place) -> None:
         for span in self._builder.items([block.text], place=place):
@@ -168,7 +168,7 @@ def table_rows(cells: Sequence[LayoutCell]) -> list[list[CellText]]:
 
 
 def _cell_text(cells: Sequence[LayoutCell], row_span: int = 1, column_span: int = 1) -> CellText:
-    text = clean(" ".join(cell.text for cell in cells))
+    text = " ".join(cell.text for cell in cells)
     return CellText(text, row_span=row_span, column_span=column_span, header=any(cell.header for cell in cells))
 
 
