@@ -117,6 +117,9 @@ ERROR_FACTS: dict[type[e.MedicalKGError], ErrorFacts] = {
         "no copy of an article could be brought", "the message names each URL and what it met; `medkg jobs retry` later"
     ),
     e.NotOpenAccessError: ErrorFacts("the article is closed, or has no open PDF", "nothing: the message says why"),
+    e.PdfEngineUnavailableError: ErrorFacts(
+        "the server that reads PDFs is away, busy, or has lost a task", "nothing: it is tried again; `medkg doctor`", RETRIED
+    ),
     e.GpuOutOfMemoryError: ErrorFacts("the endpoint's GPU is full", "smaller `request_size`, or more memory", RETRIED),
     # --- payloads
     e.PayloadError: ErrorFacts("what came cannot be read", "look at the record named"),
@@ -141,6 +144,9 @@ ERROR_FACTS: dict[type[e.MedicalKGError], ErrorFacts] = {
     ),
     e.PdfNeedsOcrError: ErrorFacts(
         "a PDF that holds only images of pages", "install the extra `ocr`, set `MK_PDF__OCR=rapidocr`"
+    ),
+    e.PdfEngineError: ErrorFacts(
+        "the server that reads PDFs cannot read this one", "read the message: it quotes the server; or `MK_PDF__ENGINE=local`"
     ),
     e.InvalidDocumentError: ErrorFacts(
         "a document breaks the rules of the data model", "the reasons say which; a defect of its parser, or of the record"

@@ -32,6 +32,7 @@
     │   ├── AddressRefusedError            redirect to a private or foreign address
     │   ├── PdfDownloadError               no copy of an article could be brought; names the URL
     │   ├── NotOpenAccessError             the article is closed, or has no open PDF: a final answer
+    │   ├── PdfEngineUnavailableError      transient: the server that reads PDFs is away, busy, or has lost a task
     │   └── GpuOutOfMemoryError            transient
     ├── PayloadError                       terminal: what came cannot be read
     │   ├── EmptyPayloadError
@@ -44,7 +45,8 @@
     │   ├── PdfPasswordError               encrypted, and no known password opens it
     │   ├── PdfUnreadableError             no PDF, a broken one, or one at which the reader crashes
     │   ├── PdfLimitError                  pages, page size, bytes, time or memory beyond what is allowed; ``limit``
-    │   └── PdfNeedsOcrError               every page is an image
+    │   ├── PdfNeedsOcrError               every page is an image
+    │   └── PdfEngineError                 the server that reads PDFs cannot read this one, and says why
     ├── InvalidDocumentError               terminal: ``reasons`` of ir_validation
     ├── StageError
     │   ├── StageContractError             a wrong signature or return value
@@ -261,6 +263,12 @@ class NotOpenAccessError(RemoteError, TerminalError):
     code = "not_open_access"
 
 
+class PdfEngineUnavailableError(RemoteError, TransientError):
+    """The server that reads PDFs is away, busy, or has lost a task. Subject: ``endpoint``, ``retry_after_seconds``."""
+
+    code = "pdf_engine_unavailable"
+
+
 class GpuOutOfMemoryError(RemoteError, TransientError):
     code = "gpu_out_of_memory"
 
@@ -317,6 +325,12 @@ class PdfNeedsOcrError(PayloadError):
     """Subject: ``doc_id``, ``pages``."""
 
     code = "pdf_needs_ocr"
+
+
+class PdfEngineError(PayloadError):
+    """The server that reads PDFs cannot read this one. Subject: ``endpoint``, ``engine_code``, ``path``."""
+
+    code = "pdf_engine_failed"
 
 
 class InvalidDocumentError(MedicalKGError, TerminalError):

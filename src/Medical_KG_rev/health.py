@@ -62,6 +62,7 @@ def check_parts(parts: PlatformParts) -> list[Finding]:
         ("index", _index),
         ("search server", _bounded(_search_server)),
         ("reranker", _bounded(_reranker)),
+        ("mineru", _bounded(_mineru)),
         ("graph", _graph),
         ("dagster ui", _webserver),
     )
@@ -237,6 +238,19 @@ def _reranker(parts: PlatformParts) -> str:
         return "none: hits stay as the legs order them (MK_RERANK__SERVER names one)"
     first, second = parts.reranker.scores("lactic acidosis", ["Metformin and lactic acidosis.", "The femur is a bone."])
     return f"{parts.reranker.name}: {first:.3g} for a fitting text, {second:.3g} for another"
+
+
+def _mineru(parts: PlatformParts) -> str:
+    settings = parts.settings
+    if not settings.mineru.url:
+        return "none: PDFs are read on this machine (MK_MINERU__URL names a server, MK_PDF__ENGINE=mineru chooses it)"
+    from Medical_KG_rev.parsing.pdf.mineru import MineruEngine
+
+    engine = MineruEngine(settings.mineru)  # without a policy: asked once
+    try:
+        return engine.probe() + ("" if settings.pdf.engine == "mineru" else "; not used (MK_PDF__ENGINE=mineru chooses it)")
+    finally:
+        engine.close()
 
 
 def _graph(parts: PlatformParts) -> str:

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, to_jsonable_python
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from Medical_KG_rev.errors import ConfigurationError
+from Medical_KG_rev.settings_mineru import MineruSettings
 from Medical_KG_rev.settings_pdf import DownloadSettings, PdfSettings
 
 MEBIBYTE = 1024 * 1024
@@ -325,6 +326,7 @@ class Settings(BaseSettings):
     adapters: AdapterSettings = AdapterSettings()
     download: DownloadSettings = DownloadSettings()
     pdf: PdfSettings = PdfSettings()
+    mineru: MineruSettings = MineruSettings()
     chunking: ChunkingSettings = ChunkingSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     sparse: SparseSettings = SparseSettings()
@@ -349,6 +351,7 @@ class Settings(BaseSettings):
             "MK_EVENTS__BOOTSTRAP_SERVERS": self.event_sink == "kafka" and not self.events.bootstrap_servers,
             "MK_OBJECT_STORE__ENDPOINT_URL": self.object_store_kind == "s3" and not self.object_store.endpoint_url,
             "MK_OPENSEARCH__URL": self.index_kind == "services" and not self.opensearch.url,
+            "MK_MINERU__URL": self.pdf.engine == "mineru" and not self.mineru.url,
             "MK_LINEAGE__URL": self.enable_openlineage and self.lineage.transport == "http" and not self.lineage.url,
         }
         missing = [name for name, is_missing in needed.items() if is_missing]
@@ -368,7 +371,7 @@ class Settings(BaseSettings):
         """The resilience policies that these settings name."""
         sources = [source for _name, source in self.adapters if isinstance(source, RemoteSource)]
         named = {self.embedding.policy, self.sparse.policy, self.download.policy, *(source.policy for source in sources)}
-        return named | ({self.opensearch.policy} if self.opensearch.url else set())
+        return named | {part.policy for part in (self.opensearch, self.mineru) if part.url}
 
     def secrets(self) -> list[str]:
         """The values that no message may contain, and the passwords inside addresses."""

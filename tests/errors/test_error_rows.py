@@ -58,8 +58,11 @@ from Medical_KG_rev.parsing.pdf.document import document_from_layout
 from Medical_KG_rev.parsing.pdf.inspection import inspect_pdf
 from Medical_KG_rev.parsing.pdf.layout import PageSize, PdfLayout
 from Medical_KG_rev.parsing.pdf.limits import PdfLimits
+from Medical_KG_rev.parsing.pdf.mineru import MineruEngine
+from Medical_KG_rev.parsing.pdf.mineru.answers import fault_in, file_error
 from Medical_KG_rev.services.programs import packaged
 from Medical_KG_rev.settings import EmbeddingSettings, RemoteSource, Settings, settings_from
+from Medical_KG_rev.settings_mineru import MineruSettings
 from Medical_KG_rev.settings_pdf import DownloadSettings
 from Medical_KG_rev.storage import FilesystemObjectStore
 from Medical_KG_rev.storage.formats import check_formats
@@ -277,6 +280,12 @@ def _an_endpoint_out_of_memory(room: Room) -> object:
     return room.embed(httpx.Response(500, text="torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"))
 
 
+@provokes(e.PdfEngineUnavailableError)
+def _a_pdf_engine_that_is_away(room: Room) -> object:
+    with patch.object(httpx.Client, "send", side_effect=httpx.ConnectError("Connection refused")):
+        return MineruEngine(MineruSettings(url="http://mineru.test")).version
+
+
 @provokes(e.RateLimitedError)
 def _too_many_requests(room: Room) -> object:
     return room.ask_trials(room.faults.rate_limited("7"))
@@ -416,6 +425,11 @@ def _a_pdf_of_images(room: Room) -> object:
     layout = PdfLayout(engine="local", engine_version="1", pages=(PageSize(595, 842),), blocks=(), scanned=(1,))
     stored = StoredPdf(object_key="k", sha256="0" * 64, size_bytes=1, asset=PdfAsset(url="file:///scan.pdf"))
     return document_from_layout(layout, stored, doc_id="local:scan", source="local", parsed_at=datetime.now(UTC))
+
+
+@provokes(e.PdfEngineError)
+def _a_pdf_that_its_engine_gives_up(room: Room) -> object:
+    raise file_error(fault_in(b'{"files": [{"error": {"code": "parse_failed", "message": "no such font"}}]}'), "http://mineru")
 
 
 @provokes(e.InvalidDocumentError)
