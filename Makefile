@@ -85,6 +85,7 @@ lock: $(UV) ## resolves pyproject.toml into requirements*.txt again (UPGRADE=1: 
 	$(LOCK) --all-extras pyproject.toml -o requirements-dev.txt
 	cp requirements-dev.txt requirements.txt
 	$(subst --upgrade,,$(LOCK)) --extra services --extra pdf --extra ui pyproject.toml -o requirements.txt
+	$(LOCK) src/Medical_KG_rev/services/mineru-requirements.in -o src/Medical_KG_rev/services/mineru-requirements.txt
 
 clean: ## removes what was built, the environment included; never data
 	rm -rf $(VENV) .uv dist build site htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

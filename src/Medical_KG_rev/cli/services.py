@@ -25,7 +25,7 @@ _names = click.argument("names", nargs=-1, metavar="[PART]...")
 def services() -> None:
     """Real servers for development and tests, on loopback, without containers.
 
-    PART is postgres, kafka, s3, opensearch or neo4j.
+    PART is postgres, kafka, s3, opensearch, neo4j or mineru.
     """
 
 

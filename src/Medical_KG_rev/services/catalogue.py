@@ -10,6 +10,7 @@ from platformdirs import user_cache_path
 
 from Medical_KG_rev.errors import UsageError
 from Medical_KG_rev.services.kafka import Kafka
+from Medical_KG_rev.services.mineru import Mineru
 from Medical_KG_rev.services.neo4j import Neo4j
 from Medical_KG_rev.services.opensearch import OpenSearch
 from Medical_KG_rev.services.postgres import Postgres
@@ -20,14 +21,14 @@ from Medical_KG_rev.services.server import Server
 __all__ = ["CATALOGUE", "default_cache", "find_server"]
 
 CATALOGUE: Mapping[str, Recipe] = MappingProxyType(
-    {recipe.name: recipe for recipe in (Postgres(), Kafka(), S3(), OpenSearch(), Neo4j())}
+    {recipe.name: recipe for recipe in (Postgres(), Kafka(), S3(), OpenSearch(), Neo4j(), Mineru())}
 )
 """Every kind of server by its name, in the order in which they are started."""
 
 
 def default_cache() -> Path:
-    """Where downloaded Java archives are kept: the user's cache folder, shared by all data folders."""
-    return user_cache_path("medical-kg-rev") / "jars"
+    """Where downloaded programs are kept: the user's cache folder, shared by all data folders."""
+    return user_cache_path("medical-kg-rev")
 
 
 def find_server(name: str, data_dir: Path, cache: Path | None = None) -> Server:

@@ -16,7 +16,7 @@ _TIMEOUT_SECONDS = 60
 
 
 def class_path(coordinates: Sequence[str], cache: Path, service: str) -> str:
-    """The class path of ``group:artifact:version`` coordinates.
+    """The class path of ``group:artifact:version`` coordinates; their archives lie in ``jars`` below the cache.
 
     Raises:
         ServiceStartError: they could not be downloaded.
@@ -24,6 +24,7 @@ def class_path(coordinates: Sequence[str], cache: Path, service: str) -> str:
     from jgo.env import EnvironmentBuilder
     from jgo.maven import MavenContext
 
+    cache = cache / "jars"
     logging.getLogger("jgo").setLevel(logging.ERROR)  # it takes a bill of materials for an archive, and warns
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / ".lock").open("w") as handle:
