@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from Medical_KG_rev.errors import IndexMismatchError, StoreUnavailableError
-from Medical_KG_rev.index.disk import full
+from Medical_KG_rev.index.disk import full, make_folder, sync_folder
 from Medical_KG_rev.index.filters import EVERYTHING, NO_DAY, Filter
 from Medical_KG_rev.index.ports import MAX_QUERY_TERMS, Row, Scored
 
@@ -56,7 +56,10 @@ class TantivyStore:
         return self.reader(name).vids()
 
     def drop(self, name: str) -> None:
+        """A power cut does not bring it back."""
         shutil.rmtree(self._root / name, ignore_errors=True)
+        if self._root.is_dir():
+            sync_folder(self._root)
 
     def names(self) -> list[str]:
         return sorted(path.name for path in self._root.iterdir()) if self._root.is_dir() else []
@@ -71,7 +74,7 @@ class TantivyWriter:
         self._folder = folder
         self._new_document: Callable[[], tantivy.Document] = tantivy.Document
         with _translated(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             self._writer = tantivy.Index(_schema(), path=str(folder)).writer(_WRITER_HEAP_BYTES, 1)
 
     def add(self, generation: int, rows: Iterable[Row]) -> None:

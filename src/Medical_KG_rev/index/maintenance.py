@@ -89,8 +89,7 @@ class IndexMaintenance:
         with open_for_writing(self._stores, tenant_id, self._analyser, timeout_seconds=self._timeout, step=self._step) as index:
             found = inspect(index.catalogue, index.lexical, index.files)
             rebuilt = self._rebuild(index, found)
-            for name in found.orphaned_files:
-                index.files.drop(name)
+            index.files.drop(*found.orphaned_files)
             for name in found.orphaned_lexicons:
                 index.lexical.drop(name)
             after = inspect(index.catalogue, index.lexical, index.files)

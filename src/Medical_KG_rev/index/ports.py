@@ -118,8 +118,8 @@ class SegmentFiles(Protocol):
         """The whole content, verified. Raises as :meth:`open` does."""
         ...
 
-    def drop(self, name: str) -> None:
-        """Removes the file and what was left of making it; none is no error."""
+    def drop(self, *names: str) -> None:
+        """Removes the files, for good, and what was left of making them; one that is not there is no error."""
         ...
 
     def names(self) -> list[str]: ...

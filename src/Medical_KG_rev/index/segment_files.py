@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from Medical_KG_rev.errors import IndexMismatchError
-from Medical_KG_rev.index.disk import write_durably
+from Medical_KG_rev.index.disk import sync_folder, write_durably
 
 _TEMPORARY = ".tmp"
 _UNUSED_SECONDS = 7 * 86_400.0
@@ -50,9 +50,12 @@ class FolderFiles:
             raise damaged(str(path), error.strerror or str(error)) from error
         return _verified(content, sha256, str(path))
 
-    def drop(self, name: str) -> None:
-        (self._folder / name).unlink(missing_ok=True)
-        (self._folder / (name + _TEMPORARY)).unlink(missing_ok=True)
+    def drop(self, *names: str) -> None:
+        for name in names:
+            (self._folder / name).unlink(missing_ok=True)
+            (self._folder / (name + _TEMPORARY)).unlink(missing_ok=True)
+        if names and self._folder.is_dir():
+            sync_folder(self._folder)
 
     def names(self) -> list[str]:
         """Files, and what was left of making them, under the names that :meth:`drop` takes."""
@@ -115,10 +118,11 @@ class ObjectFiles:
             raise damaged(self._prefix + name, "it is not in the object store") from None
         return _verified(content, sha256, self._prefix + name)
 
-    def drop(self, name: str) -> None:
-        self._objects.delete(self._prefix + name)
-        for copy in self._cache.glob(f"*-{name}"):
-            copy.unlink(missing_ok=True)
+    def drop(self, *names: str) -> None:
+        for name in names:
+            self._objects.delete(self._prefix + name)
+            for copy in self._cache.glob(f"*-{name}"):
+                copy.unlink(missing_ok=True)
 
     def names(self) -> list[str]:
         return sorted(key.removeprefix(self._prefix) for key in self._objects.keys(self._prefix))

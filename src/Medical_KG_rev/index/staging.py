@@ -18,7 +18,7 @@ from Medical_KG_rev.models import SparseVector
 
 _TIER_WIDTH = 8
 """So many segments of one order of magnitude are folded into one: a row is rewritten log8(n) times, until its segment is full."""
-_FULL = 65_536
+_FULL = 32_768
 """Segments of so many live rows are folded no further: larger ones are hardly faster to search, and dear to rewrite."""
 _DEAD_SHARE = 0.2
 _FEW_DEAD = 256

@@ -218,9 +218,7 @@ class TenantIndex:
             error.add_note(f"Generation {generation} will be withdrawn by the next writer: {second}")
 
     def _withdraw(self, generation: int, sparse: str) -> None:
-        for name in self.files.names():
-            if generation_of(name) == generation:
-                self.files.drop(name)
+        self.files.drop(*(name for name in self.files.names() if generation_of(name) == generation))
         self._lexical_of(sparse).drop(f"lexicon-{generation}")
         lexical, lexicon = self.lexical, self.catalogue.meta().get("lexicon")
         if lexicon in lexical.names():
@@ -243,10 +241,9 @@ class TenantIndex:
                 writer.remove(vids)
                 writer.commit()
         self._reached("cleanup.lexicon")
+        self.files.drop(*(each.argument for each in owed if each.operation == "segment"))
         for each in owed:
-            if each.operation == "segment":
-                self.files.drop(each.argument)
-            elif each.operation == "lexicon":
+            if each.operation == "lexicon":
                 name, _, made_with = each.argument.partition(" ")
                 self._lexical_of(made_with).drop(name)
         self._reached("cleanup.segments")
