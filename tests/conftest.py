@@ -14,6 +14,7 @@ from Medical_KG_rev.settings import Settings
 
 pytest_plugins = [
     "remote_apis",  # tests/fixtures/http: ClinicalTrials.gov, OpenAlex, Europe PMC, an embedding endpoint
+    "open_access_apis",  # beside it: Unpaywall, CORE, Europe PMC's records
     "real_servers",  # tests/fixtures/servers: PostgreSQL, Kafka, S3, OpenSearch, Neo4j
 ]
 

@@ -27,14 +27,15 @@ def caller() -> CountingCaller:
 
 @pytest.fixture
 def make_adapter(caller: CountingCaller) -> Iterator[Callable[..., Any]]:
-    """An adapter by name; ``page_size`` and ``contact_email`` may be given."""
+    """An adapter by name; ``page_size``, ``contact_email`` and more settings of the source may be given."""
     managers: list[AdapterManager] = []
 
-    def make(name: str, page_size: int | None = None, contact_email: str = "") -> Any:
+    def make(name: str, page_size: int | None = None, contact_email: str = "", **more: Any) -> Any:
         adapters = AdapterSettings()
-        if page_size is not None:
+        if page_size is not None or more:
             field = name.replace("-", "_")
-            source = getattr(adapters, field).model_copy(update={"page_size": page_size})
+            given = more if page_size is None else {"page_size": page_size, **more}
+            source = getattr(adapters, field).model_copy(update=given)
             adapters = adapters.model_copy(update={field: source})
         managers.append(AdapterManager(Settings(adapters=adapters, contact_email=contact_email), lambda policy: caller))
         return managers[-1].get(name)

@@ -84,7 +84,7 @@ def test_known_formats(content: bytes, name: str, expected: Sniffed) -> None:
         (b"<!DOCTYPE html PUBLIC 'x' 'y'>\n<p>", "a.txt", errors.UnsupportedFormatError, "HTML"),
         (b"<OA><error/></OA>", "a.xml", errors.UnsupportedFormatError, "root element <OA>"),
         (b"<!-- nothing", "a.xml", errors.MalformedPayloadError, "no XML root"),
-        (b"%PDF-1.4 \0", "a.pdf", errors.UnsupportedFormatError, "PDF files are not read yet"),
+        (b"%PDF-1.4 \0", "a.pdf", errors.UnsupportedFormatError, "no source but `local` may bring"),
         (b"[1]", "a.json", errors.UnsupportedFormatError, "JSON list"),
         (b'{"error":"no"}', "a.json", errors.UnsupportedFormatError, "no supported format"),
         (b'{"id":"https://openalex.org/A5000000001"}', "a.json", errors.UnsupportedFormatError, "not a work"),

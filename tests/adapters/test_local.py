@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from Medical_KG_rev.adapters.local import LocalAdapter
 from Medical_KG_rev.errors import PayloadError, UsageError
-from Medical_KG_rev.models import AdapterRequest, ListedRecord, ListingPage
+from Medical_KG_rev.models import AdapterRequest, ListedRecord, ListingPage, PdfAsset, PdfCandidates
 
 pytestmark = pytest.mark.component
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
 
-def adapter(max_file_bytes: int = 100_000, page_bytes: int = 10_000_000) -> LocalAdapter:
-    return LocalAdapter(max_file_bytes=max_file_bytes, now=lambda: NOW, page_bytes=page_bytes)
+def adapter(max_file_bytes: int = 100_000, page_bytes: int = 10_000_000, max_pdf_bytes: int = 1_000_000) -> LocalAdapter:
+    return LocalAdapter(max_file_bytes=max_file_bytes, max_pdf_bytes=max_pdf_bytes, now=lambda: NOW, page_bytes=page_bytes)
 
 
 def pages(*paths: Path, cursor: str | None = None, source: LocalAdapter | None = None, **more: object) -> list[ListingPage]:
@@ -248,3 +250,58 @@ def test_fetch_reads_records_again(tmp_path: Path) -> None:
     assert [payload.source_id for payload in fetched] == list(single[:2])
     with pytest.raises(PayloadError, match="NUL"):
         adapter().fetch(AdapterRequest(source="local", ids=(f"{tmp_path}/c.bin",)))
+
+
+def test_pdfs_are_listed_by_their_bytes_which_stay_where_they_are(tmp_path: Path) -> None:
+    content = b"%PDF-1.7\n" + b"x" * 200_000
+    (tmp_path / "a.pdf").write_bytes(content)
+    (tmp_path / "b.bin").write_bytes(b"%PDF-1.7\nother")
+    (tmp_path / "c d.PDF").write_bytes(b"junk before it\n%PDF-1.7\n")
+    (tmp_path / "e.pdf").write_bytes(b"<!DOCTYPE html><html>Sign in</html>")
+    (tmp_path / "f.pdf").write_bytes(b"")
+    (tmp_path / "g.pdf").write_bytes(b"\0\1")
+    (tmp_path / "h.txt").write_text("A text on the mark %PDF-1.7 of files.")
+    (tmp_path / "i.pdf").write_bytes(content * 6)
+
+    records = {Path(record.source_id).name: record for record in listed(tmp_path)}
+
+    told = {
+        name: (record.error.code if record.error else record.payload and record.payload.format)
+        for name, record in records.items()
+    }
+    assert told == {
+        "a.pdf": "pdf-asset",
+        "b.bin": "pdf-asset",
+        "c d.PDF": "pdf-asset",
+        "e.pdf": "format_unsupported",
+        "f.pdf": "payload_empty",
+        "g.pdf": "payload_malformed",
+        "h.txt": "text",
+        "i.pdf": "payload_too_large",
+    }
+    digest = hashlib.sha256(content).hexdigest()
+    record = records["a.pdf"]
+    assert record.payload is not None
+    assert (record.doc_id, record.payload.source, record.payload.source_id) == (
+        f"local:{digest[:16]}",
+        "local",
+        str(tmp_path / "a.pdf"),
+    )
+    found = msgspec.json.decode(record.payload.content, type=PdfCandidates)
+    assert found.assets == (PdfAsset(url=f"file://{tmp_path}/a.pdf", checksum=f"sha256:{digest}", host="local"),)
+    assert len(record.payload.content) < 500
+    spaced = records["c d.PDF"].payload
+    assert spaced is not None
+    assert spaced.uri == f"file://{tmp_path}/c%20d.PDF"
+    (fetched,) = adapter().fetch(AdapterRequest(source="local", ids=(record.source_id,)))
+    assert fetched.digest() == record.payload.digest()
+
+
+def test_every_bad_pdf_is_listed_or_refused_by_name(test_data: Path) -> None:
+    records = {
+        Path(record.source_id).name: record for record in listed(test_data / "pdf_bad", source=adapter(max_pdf_bytes=10**8))
+    }
+    refused = {name: record.error.code for name, record in records.items() if record.error}
+    assert refused == {"html_error_page_named.pdf": "format_unsupported", "zero_bytes.pdf": "payload_empty"}
+    assert {record.payload.format for record in records.values() if record.payload} == {"pdf-asset"}
+    assert len(records) == 27

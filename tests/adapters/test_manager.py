@@ -66,7 +66,7 @@ def test_the_public_names_are_there() -> None:
 
 def test_built_in_sources_have_their_canonical_names() -> None:
     known = manager()
-    assert known.names() == ["clinicaltrials", "local", "openalex", "pmc-fulltext"]
+    assert known.names() == ["clinicaltrials", "core", "local", "openalex", "pmc-fulltext", "unpaywall"]
     assert known.describe("clinicaltrials").inputs == ("ids", "query", "since")
     for name in known.names():
         adapter = known.get(name)
@@ -76,7 +76,7 @@ def test_built_in_sources_have_their_canonical_names() -> None:
 
 
 def test_an_unknown_source_lists_the_valid_ones() -> None:
-    with pytest.raises(UsageError, match="clinicaltrials, local, openalex, pmc-fulltext"):
+    with pytest.raises(UsageError, match="clinicaltrials, core, local, openalex, pmc-fulltext, unpaywall"):
         manager().get("pubmed")
 
 

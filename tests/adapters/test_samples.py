@@ -21,7 +21,11 @@ SAMPLES = Path(str(resources.files("Medical_KG_rev") / "samples"))
 @pytest.fixture(scope="module")
 def records() -> list[ListedRecord]:
     request = AdapterRequest(source="local", paths=(str(SAMPLES / "corpus"),))
-    return [record for page in LocalAdapter(max_file_bytes=1_000_000).list_records(request) for record in page.records]
+    return [
+        record
+        for page in LocalAdapter(max_file_bytes=1_000_000, max_pdf_bytes=1_000_000).list_records(request)
+        for record in page.records
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,11 @@ from Medical_KG_rev.errors import (
 TEXT_SUFFIXES = frozenset({".txt", ".md"})
 JSON_LINES_SUFFIXES = frozenset({".jsonl", ".ndjson"})
 SUPPORTED = (
-    "Supported are ClinicalTrials.gov v2 JSON, OpenAlex JSON, JATS XML, plain text (.txt, .md) and JSON Lines of "
+    "Supported are ClinicalTrials.gov v2 JSON, OpenAlex JSON, JATS XML, PDF, plain text (.txt, .md) and JSON Lines of "
     '{"_id","title","text"}.'
 )
+PDF_HEADER_BYTES = 1024
+"""Readers take a file for a PDF whose header begins within so many bytes."""
 XML_HEAD_BYTES = 256 * 1024
 """An article's identifiers stand in its front matter, far above this; a prolog that is longer is refused."""
 
@@ -127,8 +129,10 @@ def sniff(content: bytes, name: str) -> Sniffed:
     """
     body = _checked(content, name)
     suffix = PurePath(name).suffix.lower()
-    if body.startswith(b"%PDF-") or suffix == ".pdf":
-        raise UnsupportedFormatError(f"{name} is a PDF file; PDF files are not read yet.", remedy=SUPPORTED, path=name)
+    if is_pdf_file(content, name):
+        raise UnsupportedFormatError(
+            f"{name} is a PDF file, which no source but `local` may bring as it is.", remedy=SUPPORTED, path=name
+        )
     if suffix in TEXT_SUFFIXES:
         return _sniff_text(content, body, name)
     if body.startswith(b"<"):
@@ -138,6 +142,13 @@ def sniff(content: bytes, name: str) -> Sniffed:
     if suffix == ".json":
         raise MalformedPayloadError(f"{name} is not JSON: it starts with {body[:20]!r}.", remedy=SUPPORTED, path=name)
     raise UnsupportedFormatError(f"{name} is in no supported format.", remedy=SUPPORTED, path=name)
+
+
+def is_pdf_file(head: bytes, name: str) -> bool:
+    """Whether a file that begins so is a PDF: by its first bytes; where it is named so, something may stand before them."""
+    if head.removeprefix(_BOM).lstrip(_SPACE).startswith(b"%PDF-"):
+        return True
+    return PurePath(name).suffix.lower() == ".pdf" and b"%PDF-" in head[: PDF_HEADER_BYTES + 5]
 
 
 def records(content: bytes, sniffed: Sniffed, name: str) -> Iterator[FoundRecord]:
@@ -202,7 +213,7 @@ def _checked(content: bytes, name: str) -> bytes:
     """The content without byte order mark and leading space, when it can be text at all."""
     if not content.strip(_SPACE):
         raise EmptyPayloadError(f"{name} is empty.", path=name)
-    if content.startswith(b"%PDF-"):
+    if is_pdf_file(content, name):
         return content
     if content.startswith(_WIDE_BOMS):
         raise MalformedPayloadError(f"{name} is UTF-16.", remedy="Convert it to UTF-8.", path=name)

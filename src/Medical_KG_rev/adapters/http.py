@@ -41,6 +41,7 @@ class SourceClient:
 
     Every request goes through ``caller`` once; each of its attempts is one GET with the redirects that it leads to. Redirects
     stay on the base URL's own origin or lead over https to a public address, which is then the one connected to.
+    ``authorization`` is a header for the own origin alone.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class SourceClient:
         caller: Caller,
         *,
         contact_email: str = "",
+        authorization: str = "",
         allow_private_addresses: bool = False,
         resolve: addresses.Resolve = addresses.resolve,
         clock: Callable[[], float] = time.monotonic,
@@ -60,6 +62,7 @@ class SourceClient:
         self._source = source
         self._base = httpx.URL(str(source.base_url).rstrip("/"))
         self._caller = caller
+        self._own_headers = {"Authorization": authorization} if authorization else {}
         self._allow_private_addresses = allow_private_addresses
         self._resolve = resolve
         self._clock = clock
@@ -104,7 +107,7 @@ class SourceClient:
 
     def _attempt(self, url: httpx.URL) -> bytes:
         ends_at = self._clock() + self._source.timeout_seconds
-        target, request = url, self._client.build_request("GET", url)
+        target, request = url, self._client.build_request("GET", url, headers=self._own_headers)
         for _ in range(MAX_REDIRECTS + 1):
             status, headers, body = self._send(request, target, ends_at)
             if 200 <= status < 300:
@@ -169,8 +172,10 @@ class SourceClient:
         return target
 
     def _redirected(self, target: httpx.URL) -> httpx.Request:
-        """The request of a redirect: to a foreign host, it goes to the very address that was found to be public."""
-        if _origin(target) == _origin(self._base) or self._allow_private_addresses:
+        """The request of a redirect: to a foreign host, without a key, to the address that was found to be public."""
+        if _origin(target) == _origin(self._base):
+            return self._client.build_request("GET", target, headers=self._own_headers)
+        if self._allow_private_addresses:
             return self._client.build_request("GET", target)
         try:
             found = addresses.public_addresses(target.host, target.port or 443, self._resolve)

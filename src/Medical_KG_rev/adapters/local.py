@@ -10,10 +10,12 @@ from urllib.parse import quote
 
 from Medical_KG_rev.adapters import cursors
 from Medical_KG_rev.adapters.cursors import FileCursor
+from Medical_KG_rev.adapters.download.files import digest_of
 from Medical_KG_rev.adapters.files import FoundFile, absolute, find_files, unreadable
-from Medical_KG_rev.adapters.formats import is_json_lines, record_doc_id, records, sniff
+from Medical_KG_rev.adapters.formats import is_json_lines, is_pdf_file, record_doc_id, records, sniff
+from Medical_KG_rev.adapters.open_copies import asset_payload
 from Medical_KG_rev.errors import PayloadError, PayloadTooLargeError, UsageError
-from Medical_KG_rev.models import AdapterRequest, ErrorInfo, ListedRecord, ListingPage, RawPayload
+from Medical_KG_rev.models import AdapterRequest, ErrorInfo, ListedRecord, ListingPage, PdfAsset, PdfCandidates, RawPayload
 
 PAGE_RECORDS = 500
 PAGE_BYTES = 32 * 1024 * 1024
@@ -36,19 +38,26 @@ class _Position:
 
 
 class LocalAdapter:
-    """Reads ClinicalTrials.gov v2 JSON, OpenAlex JSON, JATS XML, plain text and JSON Lines.
+    """Reads ClinicalTrials.gov v2 JSON, OpenAlex JSON, JATS XML, plain text and JSON Lines, and finds PDF files.
 
     ``source_id`` is a file's absolute path, ``path#id`` for a record inside a page, and ``_id`` for a JSON Lines record.
     A payload's ``source`` is that of its document id, so that a study read from a file is the study that the API serves.
+    Of a PDF the payload says only where it lies and what its digest is: its bytes go their own way.
     """
 
     name = "local"
     version = "1.0"
 
     def __init__(
-        self, *, max_file_bytes: int, now: Callable[[], datetime] = lambda: datetime.now(UTC), page_bytes: int = PAGE_BYTES
+        self,
+        *,
+        max_file_bytes: int,
+        max_pdf_bytes: int,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        page_bytes: int = PAGE_BYTES,
     ) -> None:
         self._max_file_bytes = max_file_bytes
+        self._max_pdf_bytes = max_pdf_bytes
         self._now = now
         self._page_bytes = page_bytes
 
@@ -127,7 +136,9 @@ class LocalAdapter:
             if file.error is not None:
                 raise file.error
             head = _read(file.path, HEAD_BYTES)
-            if is_json_lines(head, file.path):
+            if is_pdf_file(head, file.path):
+                yield _Position(self._pdf(file.path), WHOLE_FILE)
+            elif is_json_lines(head, file.path):
                 yield from self._lines(file.path, start)
             else:
                 content = self._content(file, head)
@@ -136,6 +147,21 @@ class LocalAdapter:
             yield _refused(file.path, unreadable(file.path, error))
         except PayloadError as error:
             yield _refused(file.path, error)
+
+    def _pdf(self, path: str) -> ListedRecord:
+        """A PDF file goes by the digest of its bytes, which are read once and not kept."""
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as elsewhere here
+            sha256, _size = digest_of(file, path, self._max_pdf_bytes)
+        asset = PdfAsset(url=_uri(path), checksum=f"sha256:{sha256}", host="local")
+        payload = asset_payload(
+            source=self.name,
+            source_id=path,
+            candidates=PdfCandidates(assets=(asset,)),
+            uri=asset.url,
+            adapter_version=self.version,
+            retrieved_at=self._now(),
+        )
+        return ListedRecord(source_id=path, doc_id=f"{self.name}:{sha256[:16]}", payload=payload)
 
     def _content(self, file: FoundFile, head: bytes) -> bytes:
         if file.size_bytes > self._max_file_bytes:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from Medical_KG_rev.adapters.dois import normal_doi
 from Medical_KG_rev.adapters.formats import sniff
 from Medical_KG_rev.adapters.http import SourceClient
 from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, list_ids, list_pages, unidentified
@@ -15,7 +16,6 @@ from Medical_KG_rev.errors import PayloadError, RecordNotFoundError, UnexpectedC
 from Medical_KG_rev.models import AdapterRequest, ListedRecord, ListingPage, RawPayload
 
 _WORK = re.compile(r"(?:https?://(?:api\.)?openalex\.org/(?:works/)?)?(W[0-9]{1,15})", re.IGNORECASE)
-_DOI = re.compile(r"(?:https?://(?:dx\.)?doi\.org/|doi:\s*)?(10\.[0-9]{4,9}/\S+)", re.IGNORECASE)
 EXAMPLE = "W2741809807 or 10.7717/peerj.4375"
 MAX_PAGE = 100
 """OpenAlex's bound on records per page and on values joined in one filter."""
@@ -150,9 +150,7 @@ class OpenAlexAdapter:
 def _normal(given: str) -> str | None:
     if match := _WORK.fullmatch(given):
         return match[1].upper()
-    if match := _DOI.fullmatch(given):
-        return match[1].lower()
-    return None
+    return normal_doi(given)
 
 
 def _doi_of(content: bytes) -> str:

@@ -11,6 +11,7 @@ from Medical_KG_rev.adapters.answers import reason
 from Medical_KG_rev.adapters.formats import sniff
 from Medical_KG_rev.adapters.http import SourceClient
 from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, list_ids, list_pages
+from Medical_KG_rev.adapters.pmc_pdf import pdf_payloads
 from Medical_KG_rev.errors import (
     PayloadError,
     RecordNotFoundError,
@@ -76,11 +77,15 @@ class PmcFulltextAdapter:
     def fetch(self, request: AdapterRequest) -> list[RawPayload]:
         """The full texts of ``request.ids``, one request each: the API has no other way. One that is not open is absent.
 
+        Where ``request.rendition`` is ``pdf``, what is known of the articles' PDFs instead, many in one request.
+
         Raises:
             UsageError: a wrong id.
             RemoteError: a request failed for good; RetriesExhaustedError names the article (``source_id``).
         """
         ids = checked_ids(request.ids, _normal, self.name, EXAMPLE)
+        if request.rendition == "pdf":
+            return list(pdf_payloads(self._client, ids, self.name, self.version))
         return [payload for pmcid in ids for payload in self._article(pmcid)]
 
     def close(self) -> None:

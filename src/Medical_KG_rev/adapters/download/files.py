@@ -37,7 +37,7 @@ def copy_file(asset: PdfAsset, target: IO[bytes], max_bytes: int) -> tuple[str, 
     if path is None:
         raise UnsupportedFormatError(f"{asset.url[:200]} is no file of this machine.", path=asset.url)
     try:
-        with open(path, "rb", buffering=0, opener=_without_waiting) as source:  # noqa: PTH123 - Path.open takes no opener
+        with open(path, "rb", buffering=0, opener=_without_waiting) as source:
             if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
                 raise UnsupportedFormatError(f"{path} is not a regular file.", path=path)
             sha256, size_bytes = digest_of(source, path, max_bytes, target)
