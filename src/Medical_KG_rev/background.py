@@ -1,4 +1,4 @@
-"""What goes on beside the batches of a worker process: its heartbeat, the relay of events, the watch on configuration."""
+"""What goes on beside the work of a process: its heartbeat, the relay of events, the watch on configuration, reading PDFs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from Medical_KG_rev.errors import MedicalKGError
+from Medical_KG_rev.errors import MedicalKGError, is_transient
+from Medical_KG_rev.orchestration.ledger import Ledger
 from Medical_KG_rev.parts import PlatformParts
 
 logger = logging.getLogger(__name__)
 
 ALIVE_SECONDS = 5.0
+LOOK_SECONDS = 0.25
+"""How often an idle reader looks whether a PDF is queued, which costs it a reading of an index."""
 DRAIN_SECONDS = 10.0
 """How long the end of a command waits for the last events to be published; what is left stays in the outbox."""
 
@@ -23,15 +26,29 @@ class Background:
 
     Args:
         resident: also watch the configuration and report metrics: for workers that stay.
+        reads_pdfs: also read the PDFs that wait: where the batches have this machine to themselves.
+
+    Attributes:
+        failure: why no PDF is read any more; None while they are.
     """
 
-    def __init__(self, parts: PlatformParts, tell: Callable[[dict[str, Any]], None], *, resident: bool = False) -> None:
+    def __init__(
+        self,
+        parts: PlatformParts,
+        tell: Callable[[dict[str, Any]], None],
+        *,
+        resident: bool = False,
+        reads_pdfs: bool = False,
+    ) -> None:
         self._parts = parts
         self._tell = tell
         self._resident = resident
         self._stop = threading.Event()
         self._relay_stop = threading.Event()
-        targets = [self._beat, self._relay] + ([self._watch] if resident else [])
+        self.failure: MedicalKGError | None = None
+        targets = [self._beat, self._relay]
+        targets += [self._watch] if resident else []
+        targets += [self._read_pdfs] if reads_pdfs else []
         self._threads = [threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True) for target in targets]
 
     def __enter__(self) -> Self:
@@ -46,12 +63,23 @@ class Background:
         """Ends the threads. Events that were written are published if their sink is there."""
         self._stop.set()
         self._relay_stop.set()
+        self._parts.stop_reading_pdfs()
         for thread in self._threads:
             thread.join(DRAIN_SECONDS)
         try:
             self._parts.relay.drain()
         except MedicalKGError as failure:
             logger.warning("Events stay in the outbox: %s", failure)
+
+    def watched(self, tell: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+        """``tell`` for the foreground, which stops waiting where nobody reads what it waits for: raises :attr:`failure` there."""
+
+        def hear(event: dict[str, Any]) -> None:
+            if event["event"] == "waiting" and self.failure is not None:
+                raise self.failure
+            tell(event)
+
+        return hear
 
     def _beat(self) -> None:
         seconds = self._parts.settings.queue.lease_seconds
@@ -60,6 +88,7 @@ class Background:
             self._tell(self._sign_of_life())
             try:
                 self._parts.ledger.queue.extend(worker, seconds)
+                self._parts.ledger.pdfs.extend(worker, seconds)
             except MedicalKGError as failure:
                 logger.warning("The lease could not be extended: %s", failure)
             if self._stop.wait(min(ALIVE_SECONDS, seconds / 4)):
@@ -79,3 +108,29 @@ class Background:
     def _watch(self) -> None:
         while not self._stop.wait(self._parts.watch.interval_seconds):
             self._parts.watch.check()
+
+    def _read_pdfs(self) -> None:
+        """The engine is opened for the first file: most ingests have none."""
+        ledger = self._parts.ledger
+        try:
+            while not self._stop.wait(LOOK_SECONDS):
+                if _has_pdf(ledger):
+                    self._parts.pdf_reader(self._tell).run(self._stop, lambda stop: await_pdf(ledger, stop))
+        except MedicalKGError as failure:
+            logger.exception("PDFs are not read any more.")
+            self.failure = failure
+
+
+def await_pdf(ledger: Ledger, stop: threading.Event) -> None:
+    """Returns when a PDF waits for an engine, or ``stop`` is set."""
+    while not stop.wait(LOOK_SECONDS) and not _has_pdf(ledger):
+        pass
+
+
+def _has_pdf(ledger: Ledger) -> bool:
+    try:
+        return ledger.pdfs.has_task()
+    except MedicalKGError as failure:
+        if not is_transient(failure):
+            raise
+        return False  # who works with the ledger in the foreground says that it is away

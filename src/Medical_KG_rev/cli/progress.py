@@ -37,10 +37,20 @@ def follow(events: Iterator[dict[str, Any]], output: Output) -> dict[str, Any]:
             elif event["event"] in ("fault", "lease_lost"):
                 progress.console.print(event["message"], markup=False)
             elif event["event"] == "waiting":
-                progress.update(task, description=f"waiting for {event['documents']:,} documents of another process")
+                progress.update(task, description=_waiting(event))
+            elif event["event"] == "pdf":
+                if event["status"] != "completed":
+                    progress.console.print(f"{event['doc_id']}: {event['code']} ({event['status']})", markup=False)
             else:
                 _show_stage(progress, task, event)
     raise RuntimeError("The worker ended without a result.")
+
+
+def _waiting(event: dict[str, Any]) -> str:
+    at_gate = event.get("waiting_at_gate", 0)
+    if at_gate:
+        return f"waiting at the gate for {at_gate:,} PDFs to be read"
+    return f"waiting for {event['documents']:,} documents of another process"
 
 
 def _show_stage(progress: Any, task: Any, event: dict[str, Any]) -> None:

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 @click.option("--processes", type=click.IntRange(1, 256), default=1, show_default=True, help="So many run beside each other.")
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve Prometheus metrics there, on loopback; 0 takes any.")
 @click.option("--once", is_flag=True, help="End when nothing waits any more.")
+@click.option("--pdf", is_flag=True, help="Read the PDFs that wait for an engine, instead of running batches.")
 @shared_options
-def worker(output: Output, processes: int, metrics_port: int | None, once: bool) -> None:
-    """Runs the batches that wait in the queue, of every tenant.
+def worker(output: Output, processes: int, metrics_port: int | None, once: bool, pdf: bool) -> None:
+    """Runs the batches that wait in the queue, of every tenant; with --pdf, reads the PDFs that wait at a gate for an engine.
 
     SIGTERM or Ctrl-C lets each process end its stage and give its batch back; a second one stops at once. A process that crashes
     or hangs is replaced, and its batch goes on from where it was. With --json, standard output is a line of JSON per event.
@@ -33,7 +34,7 @@ def worker(output: Output, processes: int, metrics_port: int | None, once: bool)
 
     tell = _events_as_json if output.json else _events_as_text(output)
     with output.platform() as platform, ExitStack() as stack:
-        parts, command = platform.parts, {"command": "work", "once": once}
+        parts, command = platform.parts, {"command": "read" if pdf else "work", "once": once}
         if metrics_port is not None:
             exporter = stack.enter_context(parts.metrics.serve(metrics_port))
             tell({"event": "metrics", "address": f"http://127.0.0.1:{exporter.port}/metrics"})
@@ -43,7 +44,8 @@ def worker(output: Output, processes: int, metrics_port: int | None, once: bool)
         stack.enter_context(QueueGauges(parts.ledger, parts.metrics, time.time, others=sensors))
         supervisor = Supervisor(lambda: WorkerProcess(platform.settings, command), processes, tell, parts.metrics, once=once)
         with _signals(supervisor):
-            tell({"event": "result", "result": supervisor.run()})
+            done = supervisor.run()
+            tell({"event": "result", "result": {"files": done.pop("batches"), **done} if pdf else done})
 
 
 @contextmanager
@@ -79,6 +81,8 @@ def _line(event: dict[str, Any]) -> str:
     match event["event"]:
         case "batch":
             return f"batch of {event['documents']:,} documents"
+        case "pdf":
+            return f"{event['doc_id']}: {_outcome(event)} ({event['seconds']:.1f} s)"
         case "fault" | "lease_lost":
             again = f" It starts again in {event['again_in_seconds']:g} s." if "again_in_seconds" in event else ""
             return f"{event['message']}{again}"
@@ -87,6 +91,16 @@ def _line(event: dict[str, Any]) -> str:
         case "metrics":
             return f"Metrics: {event['address']}"
         case "result":
-            return f"{event['result']['batches']:,} batches run."
+            done = event["result"]
+            return f"{done['files']:,} PDFs taken." if "files" in done else f"{done['batches']:,} batches run."
         case _:
             return ""
+
+
+def _outcome(event: dict[str, Any]) -> str:
+    """What became of a PDF."""
+    match event["status"]:
+        case "completed":
+            return f"{event['pages']:,} pages read" if event["pages"] else "read before"
+        case status:
+            return f"{status}, {event['code']}"
