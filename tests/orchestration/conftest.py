@@ -174,6 +174,9 @@ class Retrying:
     def __init__(self, on_retry: Callable[[int, float, BaseException], None]) -> None:
         self._on_retry = on_retry
 
+    def prepare(self, functions: Sequence[Callable[[], Any]]) -> None:
+        pass
+
     def call(self, function: Callable[[], Any]) -> Any:
         for attempt in (1, 2, 3):
             try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -376,3 +378,43 @@ def test_a_reloaded_policy_starts_with_a_state_of_its_own() -> None:
     first = state.breaker("embed", old, call_seconds=1.0)
     assert state.breaker("embed", old, call_seconds=1.0) is first
     assert state.breaker("embed", new, call_seconds=1.0) is not first
+
+
+def test_calls_made_ahead_are_made_once_and_a_failed_one_goes_on_with_its_next_attempt() -> None:
+    time, made, told = Time(), [], []
+
+    def call(number: int) -> Callable[[], int]:
+        def once() -> int:
+            made.append(number)
+            if number == 1 and made.count(1) == 1:
+                raise lost()
+            return number
+
+        return once
+
+    calls = [call(number) for number in range(3)]
+    runner = PolicyRunner(
+        policy(max_attempts=2), "parse", sleep=time.sleep, clock=time, on_retry=lambda attempt, *_rest: told.append(attempt)
+    )
+    runner.prepare(calls)
+    assert made == [0, 1]
+    assert [runner.call(each) for each in calls] == [0, 1, 2]
+    assert (made, told, runner.retries) == ([0, 1, 1, 2], [1], 1)
+
+
+def test_nothing_is_made_ahead_of_a_breaker_or_a_limiter() -> None:
+    made: list[int] = []
+    for guard in ({"circuit_breaker": {"failure_threshold": 3, "reset_seconds": 30}}, {"rate_limit": {"per_second": 5}}):
+        PolicyRunner(policy(**guard), "embed").prepare([lambda: made.append(1)])
+    assert made == []
+
+
+def test_a_call_that_hangs_while_it_is_made_ahead_is_a_stage_timeout() -> None:
+    release = threading.Event()
+    runner = PolicyRunner(policy(max_attempts=1, timeout_seconds=1.0), "parse")
+    hangs = functools.partial(release.wait, 30)
+    runner.prepare([hangs])
+    with pytest.raises(DagsterStageTimeoutError, match="stage 'parse' took more than 1 s"):
+        runner.call(hangs)
+    assert runner.abandoned == 1
+    release.set()

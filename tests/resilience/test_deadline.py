@@ -145,3 +145,34 @@ def test_ctrl_c_while_waiting_passes_and_the_late_answer_reaches_nobody() -> Non
     assert deadline.run(lambda: "next") == "next"
     deadline.close()
     wait_until_none("d-interrupted")
+
+
+def test_a_series_runs_on_one_thread_in_order_and_ends_at_the_first_error() -> None:
+    deadline, error, ran = Deadline(10), KeyError("x"), []
+
+    def fail() -> None:
+        raise error
+
+    assert deadline.run_series([threading.get_ident] * 3, 10) == [(deadline.run(threading.get_ident), None)] * 3
+    assert deadline.run_series([lambda: 1, fail, lambda: ran.append(2)], 10) == [(1, None), (None, error)]
+    assert ran == []
+
+
+def test_no_call_of_a_series_is_begun_after_its_time() -> None:
+    deadline = Deadline(10)
+    assert deadline.run_series([lambda: time.sleep(0.05)] * 100, 0.01) == [(None, None)]
+    assert deadline.run(lambda: "next") == "next"
+
+
+def test_each_call_of_a_series_has_its_own_limit_and_none_follows_one_that_is_late() -> None:
+    deadline, release, ran = Deadline(0.2), threading.Event(), []
+    short = [lambda: time.sleep(0.05)] * 6  # longer than the limit together
+    outcomes = deadline.run_series([*short, lambda: release.wait(30), lambda: ran.append(1)], 10)
+    assert outcomes[:-1] == [(None, None)] * 6
+    assert isinstance(outcomes[-1][1], TimeoutError)
+    assert deadline.abandoned == 1
+    release.set()
+    end = time.monotonic() + 10
+    while deadline.abandoned and time.monotonic() < end:
+        time.sleep(0.01)
+    assert (deadline.abandoned, ran) == (0, [])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random as random_module
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from Medical_KG_rev.errors import (
     DagsterStageTimeoutError,
@@ -16,12 +16,15 @@ from Medical_KG_rev.errors import (
     TransientError,
 )
 from Medical_KG_rev.failures import name_gpu_fault
-from Medical_KG_rev.orchestration.resilience.deadline import Deadline
+from Medical_KG_rev.orchestration.resilience.deadline import Deadline, Outcome
 from Medical_KG_rev.orchestration.resilience.retry import Clock, OnRetry, OnWait, Random, Sleep, reason_of, retrying
 from Medical_KG_rev.orchestration.resilience.state import InProcessState, ResilienceState
 from Medical_KG_rev.orchestration.topology import ResiliencePolicyConfig
 
 T = TypeVar("T")
+
+SERIES_SECONDS = 0.25
+"""How long calls are made ahead: what they made is in nobody's records yet."""
 
 
 class _Attempt:
@@ -41,6 +44,12 @@ class _Attempt:
         self._deadline = Deadline(policy.timeout_seconds, name=name)
         self._timed_out = timed_out
         self._on_wait = on_wait
+        self._made: dict[Callable[[], Any], Outcome] = {}
+
+    def prepare(self, functions: Sequence[Callable[[], Any]]) -> None:
+        """Makes these attempts now, where nothing but the timeout stands before each; the outcome is kept for its call."""
+        if self._limiter is None and self._breaker is None:
+            self._made = dict(zip(functions, self._deadline.run_series(functions, SERIES_SECONDS), strict=False))
 
     def __call__(self, function: Callable[[], T]) -> T:
         if self._limiter is not None:
@@ -49,13 +58,21 @@ class _Attempt:
                 self._on_wait(waited)
         with self._breaker.guard() if self._breaker is not None else nullcontext():
             try:
-                return self._deadline.run(function)
+                return self._run(function)
             except TimeoutError as error:
                 raise self._timed_out() from error
             except Exception as error:
                 if fault := name_gpu_fault(error):
                     raise fault from error
                 raise
+
+    def _run(self, function: Callable[[], T]) -> T:
+        if function not in self._made:
+            return self._deadline.run(function)
+        result, error = self._made.pop(function)
+        if error is not None:
+            raise error
+        return result  # type: ignore[no-any-return]
 
     @property
     def abandoned(self) -> int:
@@ -171,6 +188,15 @@ class PolicyRunner:
         state = state or InProcessState(clock=clock, sleep=sleep)
         self._attempt = _Attempt(policy, name or stage, self._timeout_error, state, on_wait)
         self._retrying = retrying(policy, sleep=sleep, random=random, on_retry=self._count)
+
+    def prepare(self, functions: Sequence[Callable[[], Any]]) -> None:
+        """Announces calls that are independent of each other, in their order.
+
+        Where the policy has neither limiter nor breaker, the first attempts are made at once, one after the other on one
+        thread, until one fails or :data:`SERIES_SECONDS` have passed. :meth:`call` then goes on from the outcome, and makes
+        the attempts that were not made here. Handing each call to a thread by itself costs more than a short call does.
+        """
+        self._attempt.prepare(functions)
 
     def call(self, function: Callable[[], T]) -> T:
         """The function's result. Transient errors are retried, and raised as they are when the attempts are used up.

@@ -81,10 +81,10 @@ class StageJournal:
 
     # --- calls -------------------------------------------------------------------------------------------------------
 
-    def begin(self, documents: Sequence[DocumentState]) -> None:
-        """A call for these documents starts."""
+    def begin(self, documents: Sequence[DocumentState], started: float | None = None) -> None:
+        """A call for these documents starts, or has started at that time."""
         self._working = documents
-        self._started = self._clock()
+        self._started = self._clock() if started is None else started
 
     def retrying(self, _attempt: int, backoff_seconds: float, error: BaseException) -> None:
         """The call, or a request in it, failed in a way that may pass, and is made again after a pause."""
@@ -124,8 +124,12 @@ class StageJournal:
         self.skipped += 1
         self._note(document, "skipped", self._clock())
 
-    def complete(self, document: DocumentState, made: Any, *, key: str, given: Any = None) -> None:
-        """The stage made something, which becomes an artifact. Raises EmptyOutputError for no chunks of a document with text."""
+    def complete(self, document: DocumentState, made: Any, *, key: str, given: Any = None, finished: float | None = None) -> None:
+        """The stage made something by ``finished``, or now, which becomes an artifact.
+
+        Raises:
+            EmptyOutputError: there are no chunks of a document with text.
+        """
         product = self._stage.kind.makes
         assert product is not None  # noqa: S101 - only stages that make something come here
         if product is CHUNKS and not made:
@@ -144,7 +148,7 @@ class StageJournal:
         self._adopt_counts(document, row)
         self._batch.keep(document, self._stage.name, row, made)
         self.completed += 1
-        self._note(document, "completed", self._started, output_count=sum(row.counts.values()))
+        self._note(document, "completed", self._started, finished, output_count=sum(row.counts.values()))
 
     def complete_effect(self, document: DocumentState, outcome: Outcome) -> None:
         """The store answered for this document."""
@@ -298,10 +302,20 @@ class StageJournal:
         source = self._stage.input_from
         return document.outputs.get(source) if source else None
 
-    def _note(self, document: DocumentState, status: str, started: float, *, reason: str = "", **details: Any) -> None:
+    def _note(
+        self,
+        document: DocumentState,
+        status: str,
+        started: float,
+        finished: float | None = None,
+        *,
+        reason: str = "",
+        **details: Any,
+    ) -> None:
         now = self._clock()
+        finished = now if finished is None else finished
         share = len(self._working) if status == "completed" and self._working else 1
-        seconds = (now - started) / share
+        seconds = (finished - started) / share
         self.durations.setdefault(status, []).append(seconds)
         self.outputs += details.get("output_count") or 0
         row = self._input_of(document)
@@ -312,14 +326,14 @@ class StageJournal:
                 attempt=self._number(document),
                 status=status,
                 started_at=started,
-                finished_at=now,
+                finished_at=finished,
                 input_digest=row.digest if row else None,
                 worker=self._worker,
                 run_id=self._batch.run_id,
                 **details,
             )
         )
-        self._events.append(self._outcome_event(document, status, seconds, now, reason, details))
+        self._events.append(self._outcome_event(document, status, seconds, finished, reason, details))
         if now - self._last_flush >= self._settings.flush_seconds or self._part.size_bytes >= PART_BYTES:
             self.flush()
         if now - self._last_progress >= PROGRESS_SECONDS:

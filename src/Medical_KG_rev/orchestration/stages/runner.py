@@ -27,6 +27,8 @@ from Medical_KG_rev.settings import BatchSettings
 from Medical_KG_rev.storage import ObjectStore
 
 T = TypeVar("T")
+PREPARED = 32
+"""Documents whose calls are announced together."""
 OnRetry = Callable[[int, float, BaseException], None]
 """Told before each pause: attempts so far, seconds, error."""
 
@@ -37,6 +39,10 @@ class StageCaller(Protocol):
     @property
     def abandoned(self) -> int:
         """Calls that hang: only the end of the process ends them."""
+        ...
+
+    def prepare(self, functions: Sequence[Callable[[], Any]]) -> None:
+        """These calls come next and do not depend on each other: their first attempts may be made now."""
         ...
 
     def call(self, function: Callable[[], T]) -> T:
@@ -91,6 +97,31 @@ class RunObserver(Protocol):
 CallerFor = Callable[[str, str, OnRetry], StageCaller]
 Progress = Callable[[str, int, int, int], None]
 """Told now and then: stage, documents done, documents in all, documents failed."""
+
+
+class _Call:
+    """The call of a stage for one document; knows when its first attempt began and its last one ended."""
+
+    def __init__(
+        self, batch: BatchState, stage: PipelineStage, document: DocumentState, context: StageContext, clock: Callable[[], float]
+    ) -> None:
+        self.document = document
+        self.context = context
+        self.started: float | None = None
+        self.finished: float | None = None
+        self._batch = batch
+        self._stage = stage
+        self._clock = clock
+
+    def __call__(self) -> tuple[Any, Any]:
+        """What the stage took and what it made of it."""
+        if self.started is None:
+            self.started = self._clock()
+        with log_context(job_id=self.document.job.job_id):
+            given = self._batch.input_of(self.document, self._stage)  # under the policy too: the store may be away for a moment
+            made = self._stage.implementation.execute(self.context, given)
+        self.finished = self._clock()
+        return given, made
 
 
 class StageRunner:
@@ -347,28 +378,32 @@ class StageRunner:
                 lambda part: self._make_slice(batch, stage, caller, part, keys, journal), journal.fail
             )
         else:
-            Slicer(missing, 1).run(lambda part: self._make_one(batch, stage, caller, part[0], keys, journal), journal.fail)
+            for start in range(0, len(missing), PREPARED):
+                self._make_each(batch, stage, caller, missing[start : start + PREPARED], keys, journal)
 
-    def _make_one(
+    def _make_each(
         self,
         batch: BatchState,
         stage: PipelineStage,
         caller: StageCaller,
-        document: DocumentState,
+        documents: Sequence[DocumentState],
         keys: dict[str, str],
         journal: StageJournal,
     ) -> None:
-        context = self._context(batch, stage, [document])
+        calls = {doc.job.job_id: _Call(batch, stage, doc, self._context(batch, stage, [doc]), self._clock) for doc in documents}
+        caller.prepare(list(calls.values()))
+        Slicer(documents, 1).run(
+            lambda part: self._make_one(calls[part[0].job.job_id], stage, caller, keys, journal), journal.fail
+        )
 
-        def make() -> tuple[Any, Any]:
-            given = batch.input_of(document, stage)  # under the policy too: the store may be away for a moment
-            return given, stage.implementation.execute(context, given)
-
-        journal.begin([document])
-        with log_context(job_id=document.job.job_id):
-            given, made = caller.call(make)
-        check_output(stage, made, context)
-        journal.complete(document, made, key=keys[document.job.job_id], given=given)
+    def _make_one(
+        self, call: _Call, stage: PipelineStage, caller: StageCaller, keys: dict[str, str], journal: StageJournal
+    ) -> None:
+        journal.begin([call.document], call.started)
+        with log_context(job_id=call.document.job.job_id):
+            given, made = caller.call(call)
+        check_output(stage, made, call.context)
+        journal.complete(call.document, made, key=keys[call.document.job.job_id], given=given, finished=call.finished)
 
     def _make_slice(
         self,
