@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -173,12 +174,18 @@ def _milliseconds(retriever: Retriever, text: str, legs: Sequence[str] = LEGS, w
 
 def recall(retriever: Retriever, queries: Queries, kept: Kept, wanted: Filter) -> dict[str, float]:
     """Share of the true best hundred under the filter that each leg finds; one of equal score is as good."""
-    sparse = np.zeros((len(kept.chunk_ids), VOCABULARY), np.float32)
-    sparse[np.repeat(np.arange(len(sparse)), np.diff(kept.sparse.indptr)), kept.sparse.terms] = kept.sparse.weights
+    row_of = np.repeat(np.arange(len(kept.chunk_ids)), np.diff(kept.sparse.indptr))
+
+    def sparse_scores(query: SparseVector) -> NDArray[np.float32]:
+        weights = np.zeros(VOCABULARY)
+        weights[query.terms] = query.weights
+        sums = np.bincount(row_of, weights[kept.sparse.terms] * kept.sparse.weights, len(kept.chunk_ids))
+        return sums.astype(np.float32)
+
     rounded = kept.dense.astype(np.float16).astype(np.float32)
     scores: dict[str, Callable[[str], NDArray[np.float32]]] = {
         "dense": lambda text: rounded @ queries.dense[text],
-        "sparse": lambda text: sparse[:, queries.sparse[text].terms] @ queries.sparse[text].weights,
+        "sparse": lambda text: sparse_scores(queries.sparse[text]),
     }
     shares = {}
     for leg, score in scores.items():
@@ -193,17 +200,37 @@ def recall(retriever: Retriever, queries: Queries, kept: Kept, wanted: Filter) -
     return shares
 
 
-def upserts(writer: HaystackIndexWriter, corpus: Corpus, retriever: Retriever, batches: int) -> list[tuple[float, float]]:
-    """Seconds of calls that replace 1,000 chunks each, and seconds from a call's end until a search sees its generation."""
+class Commits:
+    """Is told each step of a writer, and does something when a batch has been committed."""
+
+    def __init__(self) -> None:
+        self.act: Callable[[], None] = lambda: None
+
+    def step(self, name: str) -> None:
+        if name == "commit.after":
+            self.act()
+
+
+def upserts(
+    writer: HaystackIndexWriter, commits: Commits, corpus: Corpus, retriever: Retriever, batches: int
+) -> list[tuple[float, float]]:
+    """Seconds from calls that replace 1,000 chunks each until a search sees that, and until they return."""
     taken = []
     for revision in range(1, UPSERTS + 1):
         ctx, batch = corpus.batch(revision % batches, revision)
+        before = retriever.search("default", "trial", k=1, legs=["bm25"]).generation
+        seen: list[float] = []
+
+        def look(text: str = batch.chunks[0].text[:200], before: int | None = before, seen: list[float] = seen) -> None:
+            if retriever.search("default", text, k=1, legs=["bm25"]).generation == before:
+                raise RuntimeError("a committed batch was not seen")
+            seen.append(time.perf_counter())
+
+        commits.act = look
         started = time.perf_counter()
-        generation = writer.execute(ctx, batch).generation
-        ended = time.perf_counter()
-        while retriever.search("default", batch.chunks[0].text[:200], k=1, legs=["bm25"]).generation < generation:
-            pass
-        taken.append((ended - started, time.perf_counter() - ended))
+        writer.execute(ctx, batch)
+        taken.append((seen[0] - started, time.perf_counter() - started))
+    commits.act = lambda: None
     return taken
 
 
@@ -249,8 +276,10 @@ def main() -> None:
     narrow = make_filter({"mesh": [RARE]})
     heading(f"Index of {options.chunks:,} chunks, {DIMENSION} dimensions, {NONZERO} terms")
     with workspace() as folder:
-        writer = HaystackIndexWriter(folder)
+        commits = Commits()
+        writer = HaystackIndexWriter(folder, step=commits.step)
         seconds, processor, kept = write(writer, corpus, options.chunks)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         size = sizes(folder, options.chunks)
         rate = options.chunks / sum(seconds)
         table(
@@ -283,13 +312,19 @@ def main() -> None:
         )
         print(f"{processor_time:.1f} ms of processor time a query with {CLIENTS} clients.\n")
         found = recall(retriever, queries, kept, narrow)
-        replaced = upserts(writer, corpus, retriever, options.chunks // CALL)
+        replaced = upserts(writer, commits, corpus, retriever, options.chunks // CALL)
         retriever.close()
     whole, part, many = (times[name] for name in ("all three", "all three, 2 % of the chunks", f"all three, {CLIENTS} clients"))
-    table(("reader's memory", "MiB"), [(name, f"{value:.0f}") for name, value in memory.items()])
     table(
-        ("upsert of 1,000 chunks", "call, s", "then seen after, s"),
-        [(n + 1, f"{a:.2f}", f"{b:.3f}") for n, (a, b) in enumerate(replaced)],
+        ("memory", "MiB"),
+        [
+            *((f"reader, {name}", f"{value:.0f}") for name, value in memory.items()),
+            ("writer and its corpus, peak", f"{peak:.0f}"),
+        ],
+    )
+    table(
+        ("upsert of 1,000 chunks", "seen after, s", "call, s"),
+        [(n + 1, f"{a:.2f}", f"{b:.2f}") for n, (a, b) in enumerate(replaced)],
     )
     targets(
         [
@@ -300,7 +335,7 @@ def main() -> None:
             (f"{CLIENTS} clients, p95", float(np.percentile(many, 95)), "<=", 200, " ms"),
             ("p50 under the filter, share of the whole", float(np.percentile(part, 50) / np.percentile(whole, 50)), "<=", 1, ""),
             *((f"recall under the filter, {leg}", value, ">=", 1, "") for leg, value in found.items()),
-            ("upsert of 1,000 chunks until seen, slowest", max(a + b for a, b in replaced), "<=", 1, " s"),
+            ("upsert of 1,000 chunks until seen, slowest", max(seen for seen, _ in replaced), "<=", 1, " s"),
             ("memory of a reader", memory["resident"] * 1.048576, "<=", 400, " MB"),
         ]
     )
