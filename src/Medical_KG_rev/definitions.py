@@ -21,4 +21,5 @@ defs = build_definitions(
     _platform.open_parts,
     beside=_beside_a_run,
     hand_over=_platform.settings.profile == "services",
+    role=_platform.open_parts().stage_types.role,
 )

@@ -69,12 +69,12 @@ def make_plan(parts: PlatformParts, request: AdapterRequest, pipeline_name: str)
             documents = max(documents, min(page.total, request.limit or page.total))
             break
     to_run = documents - unchanged - len(invalid)
-    seconds, basis = _estimate(parts.ledger, request.tenant_id, pipeline.name, tuple(s.name for s in pipeline.stages), to_run)
+    seconds, basis = _estimate(parts.ledger, request.tenant_id, pipeline.name, pipeline.order, to_run)
     return Plan(
         source=request.source,
         pipeline=pipeline.name,
         pipeline_version=pipeline.version,
-        stages=tuple(stage.name for stage in pipeline.stages),
+        stages=pipeline.order,
         documents=documents,
         total=total,
         unchanged=unchanged,

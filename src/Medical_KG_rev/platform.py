@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from Medical_KG_rev.errors import RecordNotFoundError, UsageError
 from Medical_KG_rev.orchestration.ledger import Job, JobStatus
+from Medical_KG_rev.orchestration.routing import default_pipeline, pdf_pipeline
 from Medical_KG_rev.os_user import os_user
 from Medical_KG_rev.parts import PlatformParts
 from Medical_KG_rev.settings import Settings, settings_from
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from Medical_KG_rev.index import Retriever, SearchResult
     from Medical_KG_rev.index.filters import Filter
     from Medical_KG_rev.index.requests import RetrievalResult, RetrieveRequest
-    from Medical_KG_rev.models import AdapterRequest, Chunk, Document
+    from Medical_KG_rev.models import AdapterRequest, Block, Chunk, Document
     from Medical_KG_rev.orchestration.ledger.records import DeadLetter
     from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig
     from Medical_KG_rev.planning import Plan
@@ -165,6 +166,7 @@ class Platform:
                 "command": "ingest",
                 "request": _plain(request),
                 "pipeline": self.pipeline_for(source, pipeline),
+                "pdf_pipeline": pdf_pipeline(source) if pipeline is None else None,
                 "idempotency_key": idempotency_key,
                 "wait": wait,
                 "priority": priority,
@@ -189,13 +191,13 @@ class Platform:
         return make_plan(self.parts, request, self.pipeline_for(source, pipeline))
 
     def pipeline_for(self, source: str, name: str | None = None) -> str:
-        """The pipeline to use for a source: the named one, else ``auto``.
+        """The pipeline to use for a source: the named one, else that of the routing table.
 
         Raises:
             DagsterPipelineConfigError: there is no such pipeline.
             UsageError: it is not for this source; lists those that are.
         """
-        chosen = name or "auto"
+        chosen = name or default_pipeline(source)
         topology = self.parts.topologies.load(chosen)
         if source not in topology.applicable_sources:
             fitting = [
@@ -381,6 +383,27 @@ class Platform:
     def chunks(self, doc_id: str) -> list[Chunk]:
         """The document's chunks as the index has them, in reading order."""
         return self.parts.index_writer.chunks(self.tenant, doc_id)
+
+    def page_blocks(self, document: Document, page: int, chunk: Chunk | None = None) -> list[Block]:
+        """What begins on a page (from 1) of a document's PDF, in reading order; of a chunk only, where one is given.
+
+        Raises:
+            UsageError: there is no such page.
+        """
+        from Medical_KG_rev.pages import blocks_on
+
+        return blocks_on(document, page, chunk.block_ids if chunk is not None else None)
+
+    def page_picture(self, document: Document, page: int, marked: Sequence[Block] = (), *, dpi: int = 144) -> bytes:
+        """A page (from 1) of a document's PDF as PNG, with the boxes of the blocks that are marked.
+
+        Raises:
+            RecordNotFoundError: the PDF is not stored any more.
+            PayloadError: it cannot be drawn.
+        """
+        from Medical_KG_rev.pages import draw_page
+
+        return draw_page(self.parts, self.tenant, document, page, marked, dpi)
 
     @property
     def graph(self) -> TenantGraph:

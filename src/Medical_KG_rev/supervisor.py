@@ -108,7 +108,7 @@ class Supervisor:
         self._ended: SimpleQueue[Exception | None] = SimpleQueue()
 
     def run(self) -> dict[str, int]:
-        """The number of ``batches`` and ``restarts``.
+        """The number of ``batches`` (or PDFs) and ``restarts``.
 
         Raises:
             MedicalKGError: a child cannot work as it is configured; the others were let end.
@@ -215,7 +215,7 @@ class Supervisor:
                 case "alive":
                     self._measure(event.get("metrics", []), active)
                     continue
-                case "batch":
+                case "batch" | "pdf":
                     slot.batches += 1
                     slot.faults = 0
                 case "result":
@@ -298,6 +298,9 @@ class QueueGauges:
         """Reads the ledger once. Raises LedgerUnavailableError."""
         self._metrics.queue(self._ledger.count_jobs())
         self._metrics.leases(*self._ledger.queue.leases())
+        self._metrics.gates(self._ledger.job_gates.counts())
+        pdfs = self._ledger.pdfs.depth()
+        self._metrics.pdf_queue(pdfs.queued, pdfs.leased, 0.0 if pdfs.oldest_at is None else self._clock() - pdfs.oldest_at)
         self._metrics.dead_letters(self._ledger.dead_letters.count().get("open", 0))
         waiting = self._ledger.outbox.depth()
         self._metrics.outbox(waiting.rows, 0.0 if waiting.oldest_at is None else self._clock() - waiting.oldest_at)

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from Medical_KG_rev.background import Background
+from Medical_KG_rev.background import Background, await_pdf
 from Medical_KG_rev.errors import MedicalKGError, WorkerStoppedError, is_transient
 from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.observability.logs import configure_logging
@@ -39,11 +39,14 @@ FAULT_PAUSE_SECONDS = 5.0
 LOOK_SECONDS = 0.1
 """How often an idle worker looks whether a batch is queued, which costs it a reading of an index."""
 
+RESIDENT = ("work", "read")
+"""Commands of processes that stay."""
+
 Tell = Callable[[dict[str, Any]], None]
 
 
 def execute(parts: PlatformParts, command: dict[str, Any], tell: Tell, stop: threading.Event | None = None) -> dict[str, Any]:
-    """Runs one command (``ingest``, ``resume``, ``retry`` or ``work``) in this process and gives its result.
+    """Runs one command (``ingest``, ``resume``, ``retry``, ``work`` or ``read``) in this process and gives its result.
 
     Raises:
         ReplaceProcess: a call hangs in this process; another is to go on.
@@ -54,11 +57,15 @@ def execute(parts: PlatformParts, command: dict[str, Any], tell: Tell, stop: thr
     parts.on_retry = lambda attempt, wait, error: tell(
         {"event": "retry", "attempt": attempt, "wait_seconds": round(wait, 1), "message": str(error)}
     )
-    session = open_session(parts, tell, patient=command["command"] != "work")
-    with Background(parts, tell, resident=command["command"] == "work"):
-        match command["command"]:
+    kind, stop = command["command"], stop or threading.Event()
+    reads_beside = kind != "read" and parts.settings.profile == "embedded"
+    with Background(parts, tell, resident=kind in RESIDENT, reads_pdfs=reads_beside) as background:
+        if kind == "read":
+            return _read(parts, stop, tell, once=command.get("once", False))
+        session = open_session(parts, background.watched(tell), patient=kind != "work")
+        match kind:
             case "work":
-                return _work(parts, session, stop or threading.Event(), tell, once=command.get("once", False))
+                return _work(parts, session, stop, tell, once=command.get("once", False))
             case "retry":
                 jobs = [parts.ledger.job(job_id) for job_id in command["job_ids"]]
                 return session.retry(jobs, actor=command.get("actor", ""), from_stage=command.get("from_stage"))
@@ -84,6 +91,10 @@ def open_session(parts: PlatformParts, tell: Tell, *, patient: bool = True) -> I
         tell,
         lease_seconds=parts.settings.queue.lease_seconds,
         unfit=lambda: parts.runner.unfit,
+        tick_gates=parts.gates.tick,
+        is_before_gate=lambda job, stage: any(
+            each.name == stage for each in parts.pipeline(job.pipeline_name, job.pipeline_version).stages
+        ),
         patient=patient,
     )
 
@@ -97,10 +108,13 @@ def collect_rarely() -> None:
 def _ingest(parts: PlatformParts, session: IngestSession, command: dict[str, Any]) -> dict[str, Any]:
     request = msgspec.convert(command["request"], AdapterRequest)
     parts.topologies.pin(command["pipeline"])
+    if for_pdfs := command.get("pdf_pipeline"):
+        parts.topologies.pin(for_pdfs)
     return session.ingest(
         request,
         parts.pipeline(command["pipeline"]),
         parts.adapters.get(request.source),
+        pdf_pipeline=parts.pipeline(for_pdfs) if for_pdfs else None,
         idempotency_key=command["idempotency_key"],
         wait=command["wait"],
         priority=command.get("priority", 1),
@@ -139,6 +153,12 @@ def _work(
     return {"batches": batches}
 
 
+def _read(parts: PlatformParts, stop: threading.Event, tell: Tell, *, once: bool = False) -> dict[str, Any]:
+    """Reads PDFs until told to stop, or, with ``once``, until none waits."""
+    ledger = parts.ledger
+    return {"files": parts.pdf_reader(tell).run(stop, lambda stopped: await_pdf(ledger, stopped), until_idle=once)}
+
+
 def _await_batch(parts: PlatformParts, stop: threading.Event) -> None:
     """Waits for as long as a worker pauses between two looks for all that may be done, or until a batch is queued."""
     pause = parts.settings.queue.poll_seconds
@@ -172,7 +192,7 @@ def main() -> int:
     parts = PlatformParts(settings)
     stop = threading.Event()
     signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _drain(parts, stop) if command["command"] == "work" else _interrupt)
+    signal.signal(signal.SIGTERM, _drain(parts, stop) if command["command"] in RESIDENT else _interrupt)
     collect_rarely()
     try:
         tell({"event": "result", "result": execute(parts, command, tell, stop)})
@@ -211,7 +231,8 @@ def _drain(parts: PlatformParts, stop: threading.Event) -> Callable[[int, Any], 
 
     def drain(_signal: int, _frame: Any) -> None:
         stop.set()
-        parts.runner.stop()
+        if "runner" in parts.__dict__:
+            parts.runner.stop()
 
     return drain
 

@@ -105,7 +105,7 @@ def test_an_unknown_command_lists_those_there_are(medkg: Medkg, arguments: tuple
         (("ingest", "local", "no/such/folder"), ("no/such/folder",)),
         (("ingest", "clinicaltrials"), ("--query",)),
         (("ingest", "local", ".", "--pipeline", "manual"), ("manual", "auto", "clinical-trials")),
-        (("ingest", "local", ".", "--pipeline", "clinical-trials"), ("clinical-trials", "auto")),
+        (("ingest", "local", ".", "--pipeline", "clinical-trials"), ("clinical-trials", "auto", "pdf-two-phase")),
         (("ingest", "clinicaltrials", "--since", "yesterday"), ("yesterday", "2026-01-31")),
         (("ingest", "clinicaltrials", "--since", "last"), ("no complete listing", "date")),
         (("jobs", "list", "--status", "done"), ("done", "completed", "queued")),
@@ -238,7 +238,7 @@ def test_graph_commands(library: Medkg) -> None:
 
 def test_configuration_commands(library: Medkg, tmp_path: Path) -> None:
     names = {pipeline["name"] for pipeline in library("pipelines", "list", "--json").expect(0).json}
-    assert names >= {"auto", "clinical-trials"}
+    assert names >= {"auto", "clinical-trials", "pdf-two-phase", "pmc-fulltext"}
     assert [stage["name"] for stage in library("pipelines", "show", "auto", "--json").expect(0).json["stages"]]
     assert set(library("pipelines", "validate", "--json").expect(0).json["valid"]) == names
     assert library("pipelines", "schema").expect(0).json["$schema"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -27,9 +29,15 @@ from Medical_KG_rev.models import (
     RawPayload,
     StageContext,
 )
+from Medical_KG_rev.models.pdf import STORED_FORMAT, PdfAsset, StoredPdf
+from Medical_KG_rev.observability.metrics import Metrics
+from Medical_KG_rev.orchestration.artifacts import ArtifactPart
+from Medical_KG_rev.orchestration.gate_ticks import GateTicker
 from Medical_KG_rev.orchestration.ledger import Batch, Ledger
+from Medical_KG_rev.orchestration.ledger.gate import GateRule
 from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
 from Medical_KG_rev.orchestration.pipeline import Pipeline, StagePlan, assemble
+from Medical_KG_rev.orchestration.products import DOCUMENT
 from Medical_KG_rev.orchestration.session import IngestSession
 from Medical_KG_rev.orchestration.stages.runner import StageReport, StageRunner
 from Medical_KG_rev.orchestration.submission import IdFactory, SubmissionParts
@@ -47,6 +55,14 @@ PLANS = (
     StagePlan("extract", "extract", "default", ("ir_validation",), {}),
     StagePlan("kg", "kg", "default", ("extract",), {}),
 )
+
+PDF_PLANS = (
+    PLANS[0],
+    StagePlan("download", "download", "default", ("ingest",), {}),
+    StagePlan("ir_validation", "ir_validation", "default", ("download",), {}),
+    *PLANS[3:],
+)
+PDF_GATE = GateRule("pdf_ir_ready", {"pdf_ir_ready": True}, 3600.0, "chunk")
 
 
 def payload(name: str, text: str) -> RawPayload:
@@ -77,7 +93,7 @@ class Stages:
 
     def implementations(self) -> dict[str, Any]:
         kinds = (Ingest, Parse, Validate, Cut, Embed, Index, Extract, Graph)
-        return {plan.name: kind(self) for plan, kind in zip(PLANS, kinds, strict=True)} | self.own
+        return {plan.name: kind(self) for plan, kind in zip(PLANS, kinds, strict=True)} | {"download": Download(self)} | self.own
 
 
 class Toy:
@@ -91,6 +107,23 @@ class Ingest(Toy):
     def execute(self, ctx: StageContext, request: AdapterRequest) -> list[RawPayload]:
         self.stages.note("ingest", request.ids)
         return [payload(name, self.stages.remote[name]) for name in request.ids if name in self.stages.remote]
+
+
+class Download(Toy):
+    """The bytes of a toy PDF are the text of its record."""
+
+    def execute(self, ctx: StageContext, payloads: list[RawPayload]) -> list[RawPayload]:
+        self.stages.note("download", [ctx.doc_id or ""])
+        [asset] = payloads
+        digest = hashlib.sha256(asset.content).hexdigest()
+        stored = StoredPdf(
+            object_key=f"pdf/{ctx.tenant_id}/{digest}.pdf",
+            sha256=digest,
+            size_bytes=len(asset.content),
+            asset=PdfAsset(url="file:///toy.pdf"),
+            metadata={"text": asset.content.decode()},
+        )
+        return [msgspec.structs.replace(asset, format=STORED_FORMAT, content=msgspec.json.encode(stored))]
 
 
 class Parse(Toy):
@@ -225,7 +258,18 @@ class World:
 
     source = Source
 
-    def __init__(self, folder: Path, worker: str = "w1", **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        worker: str = "w1",
+        *,
+        plans: Sequence[StagePlan] = PLANS,
+        gates: Sequence[GateRule] = (),
+        **settings: Any,
+    ) -> None:
+        self.plans, self.gates = plans, gates
+        self.at_rest: Callable[[], None] = lambda: None
+        """Called whenever the session waits: what others do meanwhile."""
         self.now = 1_800_000_000.0
         self.folder = folder
         self.stages = Stages()
@@ -234,6 +278,7 @@ class World:
         self.registration = WorkerRegistration(self.ledger, folder / "workers", worker, self.now)
         self.reports: list[StageReport] = []
         self.events: list[dict[str, Any]] = []
+        self.metrics = Metrics()
         self.settings = BatchSettings(**settings)
         self.runner = self.new_runner()
         self.session = self.new_session()
@@ -244,7 +289,7 @@ class World:
 
     @property
     def pipeline(self) -> Pipeline:
-        return assemble("auto", "1.0", PLANS, self.stages.implementations())
+        return assemble("auto", "1.0", self.plans, self.stages.implementations(), self.gates)
 
     def new_runner(self) -> StageRunner:
         return StageRunner(
@@ -255,18 +300,53 @@ class World:
             pin_callers=lambda: lambda _policy, _stage, on_retry: Retrying(on_retry),
             clock=self.clock,
             worker=self.registration.token,
+            document_key=lambda _doc_id, stored: f"document:{stored['sha256'][:40]}",
         )
+
+    def tick(self) -> int:
+        """What a resident worker does between two batches."""
+        ticker = GateTicker(self.ledger, self.rule, size=self.settings.size, new_id=IdFactory(self.clock), metrics=self.metrics)
+        return ticker.tick()
+
+    def rule(self, _name: str, _version: str, gate: str) -> GateRule | None:
+        return next((rule for rule in self.gates if rule.name == gate), None)
+
+    def read_pdf(self, worker: str = "reader") -> str | None:
+        """Does what a PDF worker does for one file; its job, None where no file waits."""
+        task = self.ledger.pdfs.lease(worker, 60.0)
+        if task is None:
+            return None
+        text = str(task.stored["metadata"]["text"])
+        self.stages.texts[task.doc_id] = text
+        builder = DocumentBuilder(doc_id=task.doc_id, source="toy", title=text[:20])
+        with builder.section():
+            builder.block(text)
+        part = ArtifactPart(self.store, task.tenant_id, f"pdf/{task.job_id}", self.clock)
+        key = f"document:{task.sha256[:40]}"
+        part.add(DOCUMENT, builder.build(), key=key, stage="parse", doc_id=task.doc_id)
+        [row] = part.write()
+        self.ledger.pdfs.finish(task, row)
+        return task.job_id
 
     def new_session(self) -> IngestSession:
         parts = SubmissionParts(self.ledger, self.store, self.clock, IdFactory(self.clock), self.registration.token)
-        return IngestSession(parts, self.settings.size, self.run_batch, self.events.append, sleep=self.sleep)
+        return IngestSession(
+            parts,
+            self.settings.size,
+            self.run_batch,
+            self.events.append,
+            tick_gates=self.tick,
+            is_before_gate=lambda _job, stage: any(each.name == stage for each in self.pipeline.stages),
+            sleep=self.sleep,
+        )
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
+        self.at_rest()
 
     def run_batch(self, batch: Batch) -> None:
-        for plan in PLANS:
-            self.reports.append(self.runner.run_stage(batch.batch_id, plan.name, "run-1"))
+        for stage in self.pipeline.of_part(batch.part).stages:
+            self.reports.append(self.runner.run_stage(batch.batch_id, stage.name, "run-1"))
         self.runner.close(batch.batch_id)
 
     def ingest(self, records: Sequence[tuple[str, str | None]], source: Source | None = None, **options: Any) -> dict[str, Any]:
@@ -296,6 +376,22 @@ def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
     yield make
     for world in made:
         world.close()
+
+
+@pytest.fixture
+def plans() -> tuple[StagePlan, ...]:
+    return PLANS
+
+
+@pytest.fixture
+def pdf_plans() -> tuple[StagePlan, ...]:
+    return PDF_PLANS
+
+
+@pytest.fixture
+def gated(make_world: Callable[..., World]) -> World:
+    """A world whose pipeline has a gate."""
+    return make_world(plans=PDF_PLANS, gates=(PDF_GATE,))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from Medical_KG_rev.orchestration.stages import StageRegistry
 from Medical_KG_rev.orchestration.topology import PipelineLoader, ResiliencePolicyLoader
 
-SOURCES = ("clinicaltrials", "openalex", "pmc-fulltext", "local")
+SOURCES = ("clinicaltrials", "openalex", "pmc-fulltext", "unpaywall", "core", "local")
 HEAD = 'version: "1.0"\nname: {name}\ndescription: A test.\napplicable_sources: [local]\n'
 
 

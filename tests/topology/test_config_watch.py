@@ -24,7 +24,7 @@ from Medical_KG_rev.orchestration.topology import (
 pytestmark = pytest.mark.component
 
 AUDIT = "\n  - name: audit\n    type: ir_validation\n    policy: default\n    depends_on: [parse]\n"
-SOURCES = ("clinicaltrials", "openalex", "pmc-fulltext", "local")
+SOURCES = ("clinicaltrials", "openalex", "pmc-fulltext", "unpaywall", "core", "local")
 
 
 class Archive:
@@ -197,7 +197,7 @@ def test_a_policy_may_be_renamed_together_with_its_users(folder: Path) -> None:
     for path in (folder / "pipelines").glob("*.yaml"):
         path.write_text(path.read_text(encoding="utf-8").replace("gpu-bound", "accelerated"), encoding="utf-8")
     assert not system.after(3)
-    assert {path.stem for path, _ in system.rejections} == {"auto", "clinical-trials"}
+    assert {path.stem for path, _ in system.rejections} == {"auto", "clinical-trials", "pdf-two-phase", "pmc-fulltext"}
 
     edit(
         folder / "resilience.yaml",
@@ -206,7 +206,7 @@ def test_a_policy_may_be_renamed_together_with_its_users(folder: Path) -> None:
     )
     assert system.after(3)
     assert system.pipelines.load("auto").stage("embed").policy == "accelerated"
-    assert len(system.rejections) == 2
+    assert len(system.rejections) == 4
 
     text = (folder / "resilience.yaml").read_text(encoding="utf-8")
     start, end = text.index("  gpu-bound:"), text.index("  # Public APIs")
@@ -257,7 +257,8 @@ def test_an_archived_topology_is_found_while_the_file_is_broken_and_its_policy_i
     pin = System(folder, archive).pipelines.pin("auto")
     (folder / "pipelines" / "auto.yaml").write_text("stages: [")
     edit(folder / "resilience.yaml", "  gpu-bound:", "  accelerated:")
-    (folder / "pipelines" / "clinical-trials.yaml").unlink()
+    for other in ("clinical-trials", "pdf-two-phase", "pmc-fulltext"):
+        (folder / "pipelines" / f"{other}.yaml").unlink()
     assert System(folder, archive).pipelines.load("auto", pin).stage("embed").policy == "gpu-bound"
 
 

@@ -188,7 +188,7 @@ def test_name_differs_from_file(load_text: Load) -> None:
 def test_unknown_pipeline_lists_those_there_are(shipped: Path, make_loader: MakeLoader, name: str) -> None:
     with pytest.raises(DagsterPipelineConfigError, match="auto, clinical-trials") as caught:
         make_loader(shipped).load(name)
-    assert caught.value.valid == ("auto", "clinical-trials")
+    assert caught.value.valid == ("auto", "clinical-trials", "pdf-two-phase", "pmc-fulltext")
 
 
 def test_every_shipped_pipeline_loads_and_draws(shipped: Path, make_loader: MakeLoader) -> None:

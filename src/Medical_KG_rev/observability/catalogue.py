@@ -73,6 +73,7 @@ _STAGE = Label(
     configured="stage names of the pipelines",
 )
 _PIPELINE = Label("pipeline", configured="pipeline names")
+_GATE = Label("gate", configured="gate names of the pipelines")
 _SENSOR = Label("sensor", configured="sensor names")
 _JOB_STATUSES = ("queued", "leased", "running", "stuck", "waiting_at_gate", "completed", "failed", "cancelled", "dead")
 
@@ -90,6 +91,44 @@ JOB_ACTIVE = Metric(
     "Jobs that are being run now.",
     "orchestration.stages.runner",
     (_PIPELINE,),
+)
+GATE_WAIT = Metric(
+    "dagster_gate_wait_seconds",
+    Kind.HISTOGRAM,
+    "Time of a job at a gate, which its duration leaves out.",
+    "orchestration.gate_ticks",
+    (_PIPELINE, _GATE),
+    WAITING_BUCKETS,
+)
+GATE_WAITING = Metric(
+    "medkg_gate_waiting_jobs",
+    Kind.GAUGE,
+    "Jobs that wait at a gate.",
+    "orchestration.ledger",
+    (_PIPELINE, _GATE),
+)
+PDF_QUEUE = Metric(
+    "medkg_pdf_queue",
+    Kind.GAUGE,
+    "PDFs that wait for an engine (queued), and those that one is reading (leased).",
+    "orchestration.ledger",
+    (Label("state", ("queued", "leased")),),
+)
+_ENGINE = Label("engine", ("local", "mineru"))
+PDF_READ = Metric(
+    "pdf_read_duration_seconds",
+    Kind.HISTOGRAM,
+    "Time in which an engine read a PDF, or gave it up; retrying: it will be tried again, lost: its lease ran out.",
+    "pdf_reading",
+    (_ENGINE, Label("status", ("completed", "failed", "retrying", "lost"))),
+    DURATION_BUCKETS,
+)
+PDF_PAGES = Metric("pdf_pages_total", Kind.COUNTER, "Pages that engines have read.", "pdf_reading", (_ENGINE,))
+PDF_QUEUE_LAG = Metric(
+    "medkg_pdf_queue_lag_seconds",
+    Kind.GAUGE,
+    "Age of the oldest PDF that waits for an engine; 0 when none does.",
+    "orchestration.ledger",
 )
 STAGE_DURATION = Metric(
     "dagster_stage_duration_seconds",
@@ -193,6 +232,12 @@ OUTBOX_LAG = Metric(
 CATALOGUE: tuple[Metric, ...] = (
     JOB_DURATION,
     JOB_ACTIVE,
+    GATE_WAIT,
+    GATE_WAITING,
+    PDF_QUEUE,
+    PDF_READ,
+    PDF_PAGES,
+    PDF_QUEUE_LAG,
     STAGE_DURATION,
     RETRY_ATTEMPTS,
     BREAKER_STATE,

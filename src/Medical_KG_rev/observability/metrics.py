@@ -34,14 +34,22 @@ class Metrics:
         self._metrics = {metric.name: metric for metric in CATALOGUE}
         self._names = {label: set(label.values) for metric in CATALOGUE for label in metric.labels}
         self._allowed = {metric.name: [self._names[label] for label in metric.labels] for metric in CATALOGUE}
+        self._at_gates: set[tuple[str, str]] = set()
         self._taken_values: dict[tuple[str, Values], float] = {}
         self._taken_distributions: dict[tuple[str, Values], tuple[list[int], float]] = {}
         self.registry.register(self._series)
         self.know(pipelines=pipelines, stages=stages, sensors=sensors)
 
-    def know(self, *, pipelines: Iterable[str] = (), stages: Iterable[str] = (), sensors: Iterable[str] = ()) -> None:
-        """Adds names that the labels ``pipeline``, ``stage`` and ``sensor`` may take, up to ``MAX_NAMES`` each."""
-        names = {"pipeline": pipelines, "stage": stages, "sensor": sensors}
+    def know(
+        self,
+        *,
+        pipelines: Iterable[str] = (),
+        stages: Iterable[str] = (),
+        sensors: Iterable[str] = (),
+        gates: Iterable[str] = (),
+    ) -> None:
+        """Adds names that the labels ``pipeline``, ``stage``, ``sensor`` and ``gate`` may take, up to ``MAX_NAMES`` each."""
+        names = {"pipeline": pipelines, "stage": stages, "sensor": sensors, "gate": gates}
         for label, allowed in self._names.items():
             if label.configured:
                 for name in names[label.name]:
@@ -67,7 +75,17 @@ class Metrics:
         labels = self._bounded(catalogue.STAGE_DURATION, (stage, status))
         self._series.observe_all(catalogue.STAGE_DURATION, labels, seconds)
 
+    def gate_waited(self, pipeline: str, gate: str, seconds: Iterable[float]) -> None:
+        """Jobs went on from a gate, each after so many seconds at it."""
+        self.know(pipelines=[pipeline], gates=[gate])
+        self._series.observe_all(catalogue.GATE_WAIT, self._bounded(catalogue.GATE_WAIT, (pipeline, gate)), seconds)
+
     # --- resilience --------------------------------------------------------------------------------------------------
+
+    def pdf_read(self, engine: str, status: str, pages: int, seconds: float) -> None:
+        """An engine has read a PDF of so many pages, or given it up."""
+        self._observe(catalogue.PDF_READ, (engine, status), seconds)
+        self._add(catalogue.PDF_PAGES, (engine,), pages)
 
     def retried(self, stage: str, reason: str, count: int = 1) -> None:
         """Another attempt is made, because of the error with this code."""
@@ -107,6 +125,20 @@ class Metrics:
         """Leases that workers hold, and those that ran out and are not taken back yet."""
         self._set(catalogue.LEDGER_LEASES, ("held",), held)
         self._set(catalogue.LEDGER_LEASES, ("expired",), expired)
+
+    def gates(self, waiting: Mapping[tuple[str, str], int]) -> None:
+        """(pipeline, gate) → jobs that wait; a gate that was named before and is not now has none."""
+        for pipeline, gate in waiting:
+            self.know(pipelines=[pipeline], gates=[gate])
+        self._at_gates.update(waiting)
+        for at in self._at_gates:
+            self._set(catalogue.GATE_WAITING, at, waiting.get(at, 0))
+
+    def pdf_queue(self, queued: int, leased: int, lag_seconds: float) -> None:
+        """PDFs that wait, those at an engine, and the age of the oldest that waits."""
+        self._set(catalogue.PDF_QUEUE, ("queued",), queued)
+        self._set(catalogue.PDF_QUEUE, ("leased",), leased)
+        self._set(catalogue.PDF_QUEUE_LAG, (), max(0.0, lag_seconds))
 
     def dead_letters(self, count: int) -> None:
         """Dead letters that wait."""

@@ -102,7 +102,8 @@ def read_artifact(store: ObjectStore | ReadAhead, row: ArtifactRow, product: Pro
 def delete_artifacts(store: ObjectStore, ledger: Ledger, tenant_id: str, doc_id: str, job_ids: Sequence[str]) -> int:
     """Removes a document's outputs, rewriting the objects that others share; returns how many there were."""
     own = ledger.artifacts_of_document(tenant_id, doc_id)
-    own += list(ledger.find_artifacts(tenant_id, [payload_key(job_id) for job_id in job_ids]).values())
+    of_jobs = [key(job_id) for job_id in job_ids for key in (payload_key, download_key)]
+    own += list(ledger.find_artifacts(tenant_id, of_jobs).values())
     removed = {(row.tenant_id, row.key): row for row in own}
     for object_key in sorted({row.object_key for row in removed.values()}):
         kept = [row for row in ledger.artifacts_in_object(object_key) if (row.tenant_id, row.key) not in removed]
@@ -115,6 +116,11 @@ def delete_artifacts(store: ObjectStore, ledger: Ledger, tenant_id: str, doc_id:
 def payload_key(job_id: str) -> str:
     """The key of what a job ingested: valid for this job alone, for the remote may have changed by the next."""
     return f"payload:{job_id}"
+
+
+def download_key(job_id: str) -> str:
+    """The key of what a job downloaded: valid for this job alone, too."""
+    return f"download:{job_id}"
 
 
 def _rewrite(store: ObjectStore, object_key: str, kept: Sequence[ArtifactRow]) -> list[ArtifactRow]:

@@ -9,6 +9,7 @@ from typing import Any
 from Medical_KG_rev.orchestration.artifacts import ReadAhead, read_artifact
 from Medical_KG_rev.orchestration.ledger import ArtifactRow, Job, Lease
 from Medical_KG_rev.orchestration.pipeline import Pipeline, PipelineStage
+from Medical_KG_rev.orchestration.products import Product
 from Medical_KG_rev.storage import ObjectStore
 
 CACHE_BYTES = 256 * 1024 * 1024
@@ -17,7 +18,7 @@ CACHE_BYTES = 256 * 1024 * 1024
 
 @dataclass(slots=True)
 class DocumentState:
-    """How far one job got. ``outputs`` holds the artifact of each pure stage that it passed."""
+    """How far one job got. ``outputs`` holds the artifact of each pure stage that it passed, and what a gate brought it."""
 
     job: Job
     doc_id: str | None
@@ -64,8 +65,8 @@ class BatchState:
         """Whether a retry asked for this stage to be run again even where its output is stored."""
         if document.job.from_stage is None:
             return False
-        names = [each.name for each in self.pipeline.stages]
-        return document.job.from_stage in names and names.index(stage.name) >= names.index(document.job.from_stage)
+        from_stage, pipeline = document.job.from_stage, self.pipeline
+        return from_stage in pipeline.order and pipeline.comes_before(from_stage, stage.name)
 
     def keep(self, document: DocumentState, stage: str, row: ArtifactRow, value: Any = None) -> None:
         """Records that the document passed a pure stage; the value stays in memory while there is room."""
@@ -77,13 +78,21 @@ class BatchState:
 
     def input_of(self, document: DocumentState, stage: PipelineStage) -> Any:
         """What the stage takes for this document."""
-        source = stage.input_from
+        source, product = stage.input_from, stage.kind.takes
         assert source is not None  # noqa: S101 - assemble() gave every stage but the first its input
-        if source in document.values:
-            return document.values[source]
-        product = self.pipeline.stage(source).kind.makes
-        assert product is not None  # noqa: S101 - only stages that make something are inputs
-        return read_artifact(self._reader, document.outputs[source], product)
+        assert product is not None  # noqa: S101 - and a stage with an input takes something
+        return self._value(document, source, product)
+
+    def output_of(self, document: DocumentState, stage: PipelineStage) -> Any:
+        """What the stage made for this document."""
+        product = stage.kind.makes
+        assert product is not None  # noqa: S101 - effects have no output
+        return self._value(document, stage.name, product)
+
+    def _value(self, document: DocumentState, name: str, product: Product) -> Any:
+        if name in document.values:
+            return document.values[name]
+        return read_artifact(self._reader, document.outputs[name], product)
 
     def forget(self, finished: str) -> None:
         """Frees what no stage takes that is still to come."""

@@ -25,7 +25,10 @@ def find_unchanged(
     """Those of the payloads (any name → digest) that would pass all stages without work.
 
     A pure stage is passed when the artifact for its input exists; an effect when its store says that this version is live.
+    None is known where a later stage goes out for something that may have changed.
     """
+    if pipeline.gate is not None or any(stage.kind.of_job for stage in pipeline.stages[1:]):
+        return {}
     first = pipeline.stages[0].name
     outputs: dict[str, dict[str, Any]] = {name: {first: digest} for name, digest in payload_digests.items()}
     for stage in pipeline.stages[1:]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from Medical_KG_rev.errors import DagsterPipelineConfigError
-from Medical_KG_rev.orchestration.products import KINDS, Product, StageKind
+from Medical_KG_rev.orchestration.ledger.gate import GateRule
+from Medical_KG_rev.orchestration.products import BROUGHT, KINDS, Product, StageKind
+from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig, order
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class PipelineStage:
     implementation: Any
     fingerprint: str
     input_from: str | None
-    """The stage whose output this one takes; None for the first."""
+    """The stage whose output this one takes, or the gate that brings it; None for the first."""
 
     @property
     def kind(self) -> StageKind:
@@ -51,19 +53,41 @@ class PipelineStage:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """``stages`` in topological order."""
+    """The stages that one run executes, in topological order: all of them, or those on one side of a gate.
+
+    ``part`` is the gate that the documents have passed, None before the first; ``gate`` is the one that they come to at the end,
+    with the stages ``behind`` it. ``order`` names the stages of all parts.
+    """
 
     name: str
     version: str
     stages: tuple[PipelineStage, ...]
+    order: tuple[str, ...] = ()
+    part: str | None = None
+    gate: GateRule | None = None
+    before: Pipeline | None = None
+    behind: Pipeline | None = None
 
     def stage(self, name: str) -> PipelineStage:
         return next(stage for stage in self.stages if stage.name == name)
 
     @property
     def ends(self) -> frozenset[str]:
-        """The stages that nothing depends on; a document is done when it passed them all."""
+        """The stages that nothing depends on; a document is done with this part when it passed them all."""
         return frozenset(stage.name for stage in self.stages) - {name for stage in self.stages for name in stage.depends_on}
+
+    def of_part(self, part: str | None) -> Pipeline:
+        """The stages behind the gate of that name; those before the first gate for None. Raises KeyError."""
+        found: Pipeline | None = self
+        while found is not None and found.part != part:
+            found = found.behind
+        if found is None:
+            raise KeyError(part)
+        return found
+
+    def comes_before(self, stage: str, other: str) -> bool:
+        """Whether a stage is run earlier than the other, or is the same."""
+        return self.order.index(stage) <= self.order.index(other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +101,57 @@ class StagePlan:
     config: Mapping[str, Any]
 
 
-def assemble(name: str, version: str, plans: Sequence[StagePlan], implementations: Mapping[str, Any]) -> Pipeline:
-    """Joins a topology (in topological order) with implementations by stage name.
+def stage_plans(topology: PipelineTopologyConfig, role: Callable[[str], str] = str) -> list[StagePlan]:
+    """The stages of a topology in topological order. ``role``: the built-in type whose promise a stage's type keeps."""
+    return [
+        StagePlan(stage.name, role(stage.stage_type), stage.policy, stage.depends_on, stage.config) for stage in order(topology)
+    ]
 
-    A stage takes its input from the nearest stage above it that makes what it needs.
+
+def gate_rules(topology: PipelineTopologyConfig) -> list[GateRule]:
+    """The gates of a topology as the ledger knows them."""
+    return [
+        GateRule(
+            gate.name,
+            {predicate.ledger_field: predicate.equals for predicate in gate.condition},
+            gate.timeout_seconds,
+            gate.resume_stage,
+        )
+        for gate in topology.gates
+    ]
+
+
+def assemble(
+    name: str, version: str, plans: Sequence[StagePlan], implementations: Mapping[str, Any], gates: Sequence[GateRule] = ()
+) -> Pipeline:
+    """Joins a topology (in topological order) with implementations by stage name; the part before its gate, if it has one.
+
+    A stage takes its input from the nearest stage above it that makes what it needs; else from the gate that it is behind.
 
     Raises:
-        DagsterPipelineConfigError: no stage above makes what a stage takes.
+        DagsterPipelineConfigError: neither makes what a stage takes; or there are several gates.
     """
     by_name = {plan.name: plan for plan in plans}
+    unknown = next((plan for plan in plans if plan.type not in KINDS), None)
+    if unknown is not None:
+        raise DagsterPipelineConfigError(
+            f"Pipeline {name}: stage {unknown.name} has type {unknown.type}, which cannot be run.", valid=sorted(KINDS)
+        )
+    waiting = frozenset[str]()
+    if gates:
+        _require_one(name, gates)
+        waiting = behind_gate(plans, gates[0].resume_stage)
     stages = []
     for plan in plans:
-        kind = KINDS.get(plan.type)
-        if kind is None:
-            raise DagsterPipelineConfigError(
-                f"Pipeline {name}: stage {plan.name} has type {plan.type}, which cannot be run.", valid=sorted(KINDS)
-            )
-        implementation = implementations[plan.name]
+        kind, implementation = KINDS[plan.type], implementations[plan.name]
+        source = _nearest(plan, by_name, kind.takes) if kind.takes else None
+        if kind.takes and source is None:
+            if plan.name not in waiting or kind.takes is not BROUGHT:
+                raise DagsterPipelineConfigError(
+                    f"Pipeline {name}: stage {plan.name} takes {kind.takes.name}, but no stage above it makes them.",
+                    field=plan.name,
+                )
+            source = gates[0].name
         stages.append(
             PipelineStage(
                 name=plan.name,
@@ -102,10 +160,40 @@ def assemble(name: str, version: str, plans: Sequence[StagePlan], implementation
                 depends_on=plan.depends_on,
                 implementation=implementation,
                 fingerprint=f"{_fingerprint(implementation)}\0{json.dumps(plan.config, sort_keys=True)}",
-                input_from=_nearest(name, plan, by_name, kind.takes) if kind.takes else None,
+                input_from=source,
             )
         )
-    return Pipeline(name, version, tuple(stages))
+    names = tuple(plan.name for plan in plans)
+    first = tuple(stage for stage in stages if stage.name not in waiting)
+    if not gates:
+        return Pipeline(name, version, first, names)
+    before = Pipeline(name, version, first, names, gate=gates[0])
+    rest = tuple(stage for stage in stages if stage.name in waiting)
+    return replace(before, behind=Pipeline(name, version, rest, names, part=gates[0].name, before=before))
+
+
+def behind_gate(plans: Sequence[StagePlan], resume_stage: str) -> frozenset[str]:
+    """The stages that wait behind a gate.
+
+    The one to go on from, those whose input nobody above makes and the gate brings, and all that depend on these.
+    """
+    by_name = {plan.name: plan for plan in plans}
+    reached: set[str] = set()
+    for plan in plans:
+        takes = KINDS[plan.type].takes if plan.type in KINDS else None
+        is_brought = takes is BROUGHT and _nearest(plan, by_name, takes) is None
+        if plan.name == resume_stage or is_brought or reached.intersection(plan.depends_on):
+            reached.add(plan.name)
+    return frozenset(reached)
+
+
+def _require_one(name: str, gates: Sequence[GateRule]) -> None:
+    if len(gates) > 1:
+        raise DagsterPipelineConfigError(
+            f"Pipeline {name} has {len(gates)} gates; a job can wait at one.",
+            remedy="Give one gate all the conditions.",
+            field="gates",
+        )
 
 
 def _fingerprint(implementation: Any) -> str:
@@ -113,13 +201,12 @@ def _fingerprint(implementation: Any) -> str:
     return str(getattr(implementation, "fingerprint", f"{kind.__module__}.{kind.__qualname__}"))
 
 
-def _nearest(pipeline: str, plan: StagePlan, by_name: Mapping[str, StagePlan], product: Product) -> str:
+def _nearest(plan: StagePlan, by_name: Mapping[str, StagePlan], product: Product) -> str | None:
     level = list(plan.depends_on)
     while level:
         for candidate in level:
-            if KINDS[by_name[candidate].type].makes is product:
+            kind = KINDS.get(by_name[candidate].type)
+            if kind is not None and kind.makes is product:
                 return candidate
         level = [above for candidate in level for above in by_name[candidate].depends_on]
-    raise DagsterPipelineConfigError(
-        f"Pipeline {pipeline}: stage {plan.name} takes {product.name}, but no stage above it makes them.", field=plan.name
-    )
+    return None

@@ -103,10 +103,13 @@ class StageKind:
     makes: Product | None
     """None for effects: what they make is in a store."""
     sliced: bool = False
+    of_job: bool = False
+    """What it makes holds for its job alone, for the remote may have changed by the next."""
 
 
 KINDS: dict[str, StageKind] = {
-    "ingest": StageKind(None, PAYLOADS, sliced=True),
+    "ingest": StageKind(None, PAYLOADS, sliced=True, of_job=True),
+    "download": StageKind(PAYLOADS, PAYLOADS, of_job=True),
     "parse": StageKind(PAYLOADS, DOCUMENT),
     "ir_validation": StageKind(DOCUMENT, DOCUMENT),
     "chunk": StageKind(DOCUMENT, CHUNKS),
@@ -115,4 +118,7 @@ KINDS: dict[str, StageKind] = {
     "extract": StageKind(DOCUMENT, STATEMENTS),
     "kg": StageKind(STATEMENTS, None, sliced=True),
 }
-"""The stage types that the runner can run. ``download`` joins with the PDF pipelines."""
+"""The stage types that the runner can run."""
+
+BROUGHT = DOCUMENT
+"""What a gate brings to the stages behind it."""

@@ -56,6 +56,10 @@ class IngestSession:
     tell: Callable[[dict[str, Any]], None]
     lease_seconds: float = 60.0
     unfit: Callable[[], bool] = lambda: False
+    tick_gates: Callable[[], int] = lambda: 0
+    """Lets jobs through gates; how many went on."""
+    is_before_gate: Callable[[Job, str], bool] = lambda _job, _stage: True
+    """Whether a stage of a job's pipeline is run before its gate, or there is none."""
     patient: bool = True
     """Waits out a server that is away, and runs the batch again. A resident worker does so itself."""
     sleep: Callable[[float], None] = time.sleep
@@ -72,16 +76,20 @@ class IngestSession:
         pipeline: Pipeline,
         adapter: Adapter,
         *,
+        pdf_pipeline: Pipeline | None = None,
         idempotency_key: str | None = None,
         wait: bool = True,
         priority: int = 1,
     ) -> dict[str, Any]:
-        """Submits what the request means and, unless told not to wait, runs it. The result is that of ``ingest --json``."""
+        """Submits what the request means and, unless told not to wait, runs it. The result is that of ``ingest --json``.
+
+        ``pdf_pipeline`` is for the records of the listing that are PDFs; without one they go the way of the others.
+        """
         started = self.parts.clock()
         recover_lost_workers(self._ledger)
         submission = begin_submission(self.parts, request, pipeline, priority)
         self.tell({"event": "submitted", "submission_id": submission.submission_id})
-        listing = Listing(self.parts, submission, pipeline, idempotency_key)
+        listing = Listing(self.parts, submission, pipeline, idempotency_key, pdf_pipeline)
         waiting: list[Job] = []
         foreign: list[Job] = []
         listed = 0
@@ -93,13 +101,16 @@ class IngestSession:
             while len(waiting) >= self.batch_size and not self.unfit():
                 foreign += self._hand_over(waiting[: self.batch_size], run=wait)
                 del waiting[: self.batch_size]
+                self.tick_gates()
         return self._complete(submission.submission_id, waiting, foreign, started, wait=wait)
 
     def resume(self, submission_id: str, foreign: Sequence[str], started: float) -> dict[str, Any]:
         """Goes on with a submission whose listing is complete, where another process had to stop."""
         recover_lost_workers(self._ledger)
         waiting = self._ledger.jobs_of_submission(submission_id, status=JobStatus.QUEUED)
-        return self._complete(submission_id, waiting, self._ledger.jobs_by_id(foreign), started, wait=True)
+        elsewhere = self._ledger.jobs_of_submission(submission_id, status=JobStatus.WAITING_AT_GATE)
+        elsewhere += self._ledger.jobs_by_id(foreign)
+        return self._complete(submission_id, waiting, elsewhere, started, wait=True)
 
     def retry(self, jobs: Sequence[Job], *, actor: str = "", from_stage: str | None = None) -> dict[str, Any]:
         """Runs jobs again that failed, or that are queued without anybody running them.
@@ -115,7 +126,8 @@ class IngestSession:
             )
         for job in current:
             if job.status in (JobStatus.FAILED, JobStatus.DEAD):
-                self._ledger.requeue(job.job_id, actor=actor, from_stage=from_stage)
+                begins = from_stage is not None and self.is_before_gate(job, from_stage)
+                self._ledger.requeue(job.job_id, actor=actor, from_stage=from_stage, before_gate=begins)
         self._run_all(self._ledger.jobs_by_id(job.job_id for job in current))
         self._await([job.job_id for job in current])
         done = self._ledger.jobs_by_id(job.job_id for job in jobs)
@@ -124,6 +136,7 @@ class IngestSession:
     def work(self) -> bool:
         """Runs the batch whose turn it is, of any submission; whether there was one."""
         recover_lost_workers(self._ledger)
+        self.tick_gates()
         lease = self._ledger.queue.lease(self.parts.worker, self.lease_seconds)
         if lease is None:
             for group in cut_into_batches(self._unbatched(), self.batch_size):
@@ -149,7 +162,8 @@ class IngestSession:
     def _hand_over(self, jobs: Sequence[Job], *, run: bool) -> list[Job]:
         """Puts jobs into batches and runs those, or leaves them to workers.
 
-        Returns the jobs that are to be waited for yet: another process has them, or a fault has sent them back to the queue.
+        Returns the jobs that are to be waited for yet: they are at a gate, another process has them, or a fault has sent them
+        back to the queue.
         """
         taken: set[str] = set()
         for group in cut_into_batches(jobs, self.batch_size):
@@ -161,7 +175,7 @@ class IngestSession:
             if lease is not None:
                 leased = self._ledger.queue.job_ids_of(lease)
                 if self._execute(lease):
-                    taken.update(leased)
+                    taken.update(set(leased).difference(self._ledger.job_gates.waiting_of(lease.batch_id)))
         return [job for job in jobs if job.job_id not in taken]
 
     def _run_all(self, jobs: Sequence[Job]) -> None:
@@ -195,11 +209,14 @@ class IngestSession:
                     else {"command": "retry", "job_ids": waiting}
                 )
             recover_lost_workers(self._ledger)
+            if self.tick_gates():
+                current = self._ledger.jobs_by_id(waiting)
             if any(job.status == JobStatus.QUEUED for job in current):
                 self._run_all(current)
                 current = [job for job in self._ledger.jobs_by_id(waiting) if not job.terminal]
             if current:
-                self.tell({"event": "waiting", "documents": len(current)})
+                at_gate = sum(job.status == JobStatus.WAITING_AT_GATE for job in current)
+                self.tell({"event": "waiting", "documents": len(current), "waiting_at_gate": at_gate})
                 self.sleep(POLL_SECONDS)
 
     def _execute(self, lease: Lease) -> bool:
@@ -231,6 +248,7 @@ class IngestSession:
             tenant_id=jobs[0].tenant_id,
             pipeline_name=jobs[0].pipeline_name,
             pipeline_version=jobs[0].pipeline_version,
+            part=jobs[0].part,
             priority=jobs[0].priority,
             created_at=now,
             updated_at=now,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 
 from Medical_KG_rev.models import Adapter, AdapterRequest, ListedRecord, ListingPage
+from Medical_KG_rev.models.pdf import ASSET_FORMAT
 from Medical_KG_rev.orchestration.artifacts import ArtifactPart, payload_key
 from Medical_KG_rev.orchestration.ledger import Job, JobStatus, Ledger, Submission
 from Medical_KG_rev.orchestration.ledger.workers import is_alive
@@ -98,10 +99,18 @@ def _begin(parts: SubmissionParts, request: AdapterRequest, pipeline: Pipeline, 
 
 
 class Listing:
-    """Turns the records of one submission's listing into jobs. Knows which documents it has queued so far."""
+    """Turns the records of one submission's listing into jobs. Knows which documents it has queued so far.
+
+    ``pdf_pipeline`` is the way of records that name a PDF, where it is another.
+    """
 
     def __init__(
-        self, parts: SubmissionParts, submission: Submission, pipeline: Pipeline, idempotency_key: str | None = None
+        self,
+        parts: SubmissionParts,
+        submission: Submission,
+        pipeline: Pipeline,
+        idempotency_key: str | None = None,
+        pdf_pipeline: Pipeline | None = None,
     ) -> None:
         self._ledger = parts.ledger
         self._store = parts.store
@@ -110,6 +119,7 @@ class Listing:
         self._alone = parts.alone
         self._submission = submission
         self._pipeline = pipeline
+        self._pdf_pipeline = pdf_pipeline or pipeline
         self._callers_key = idempotency_key
         self._position = 0
         self._queued_documents: set[str] = set()
@@ -189,7 +199,9 @@ class Listing:
     def _unchanged(self, records: Sequence[ListedRecord]) -> dict[int, KnownDocument]:
         """Records whose document is live in every store already, unless an earlier record of it is still to be run."""
         digests = {
-            str(index): payload_digest([record.payload]) for index, record in enumerate(records) if record.payload is not None
+            str(index): payload_digest([record.payload])
+            for index, record in enumerate(records)
+            if record.payload is not None and self._pipeline_of(record) is self._pipeline
         }
         known = find_unchanged(self._pipeline, self._ledger, self._submission.tenant_id, digests)
         found: dict[int, KnownDocument] = {}
@@ -202,7 +214,7 @@ class Listing:
         return found
 
     def _new_job(self, record: ListedRecord, key: str, known: KnownDocument | None) -> Job:
-        now = self._clock()
+        now, pipeline = self._clock(), self._pipeline_of(record)
         job = Job(
             job_id=self._new_id("j"),
             tenant_id=self._submission.tenant_id,
@@ -211,8 +223,8 @@ class Listing:
             source=self._submission.source,
             source_id=record.source_id,
             doc_id=record.doc_id,
-            pipeline_name=self._pipeline.name,
-            pipeline_version=self._pipeline.version,
+            pipeline_name=pipeline.name,
+            pipeline_version=pipeline.version,
             idempotency_key=key,
             key_is_callers=self._callers_key is not None,
             priority=self._submission.priority,
@@ -223,7 +235,7 @@ class Listing:
             return msgspec.structs.replace(
                 job,
                 status=JobStatus.FAILED,
-                error_stage=self._pipeline.stages[0].name,
+                error_stage=pipeline.stages[0].name,
                 error_code=record.error.code,
                 error_message=record.error.message,
             )
@@ -239,10 +251,14 @@ class Listing:
         return job
 
     def _key(self, record: ListedRecord) -> str:
-        parts = [self._submission.tenant_id, self._pipeline.name, self._submission.source, record.source_id]
+        parts = [self._submission.tenant_id, self._pipeline_of(record).name, self._submission.source, record.source_id]
         if self._callers_key is not None:
             parts.append(self._callers_key)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def _pipeline_of(self, record: ListedRecord) -> Pipeline:
+        is_pdf = record.payload is not None and record.payload.format == ASSET_FORMAT
+        return self._pdf_pipeline if is_pdf else self._pipeline
 
     def _next_position(self) -> int:
         self._position += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from functools import cached_property
 from pathlib import Path
@@ -10,15 +9,17 @@ from typing import TYPE_CHECKING
 
 from Medical_KG_rev.errors import DagsterPipelineConfigError
 from Medical_KG_rev.orchestration.ledger import Batch
-from Medical_KG_rev.parts.components import ComponentParts
+from Medical_KG_rev.orchestration.ledger.gate import GateRule
+from Medical_KG_rev.parts.reading import ReadingParts
 from Medical_KG_rev.parts.stores import LedgerArchive
 from Medical_KG_rev.settings import Settings
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, JobDefinition
+    from dagster import DagsterInstance
 
+    from Medical_KG_rev.orchestration.dagster.jobs import LaunchedJob
     from Medical_KG_rev.orchestration.dagster.ticks import SensorTicks
-    from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
+    from Medical_KG_rev.orchestration.gate_ticks import GateTicker
     from Medical_KG_rev.orchestration.lineage import Lineage
     from Medical_KG_rev.orchestration.pipeline import Pipeline
     from Medical_KG_rev.orchestration.stages.runner import (
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
     from Medical_KG_rev.orchestration.topology import ConfigWatch, PipelineLoader
 
 
-class PlatformParts(ComponentParts):
+class PlatformParts(ReadingParts):
     """The parts of one process. Nothing is opened before it is used; :meth:`close` closes what was."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.progress: Progress | None = None
         self._pipelines: dict[tuple[str, str], Pipeline] = {}
-        self._jobs: dict[str, JobDefinition] = {}
+        self._jobs: dict[tuple[str, str, str | None], LaunchedJob] = {}
 
     @cached_property
     def topologies(self) -> PipelineLoader:
@@ -55,39 +56,41 @@ class PlatformParts(ComponentParts):
         )
 
     def pipeline(self, name: str, version: str | None = None) -> Pipeline:
-        """A pipeline with its stages built; ``version`` as a job pinned it.
+        """A pipeline with its stages built, in its part before any gate; ``version`` as a job pinned it.
 
         Raises:
             DagsterPipelineConfigError: unknown or invalid.
             StageContractError: an implementation has a wrong signature.
             ModelNotInstalledError: a stage's model is not there.
         """
-        from Medical_KG_rev.orchestration.pipeline import StagePlan, assemble
-        from Medical_KG_rev.orchestration.topology import order
+        from Medical_KG_rev.orchestration.pipeline import assemble, gate_rules, stage_plans
 
         topology = self.topologies.load(name, version)
-        if topology.gates:
-            raise DagsterPipelineConfigError(
-                f"Pipeline {name} has gates, which cannot be waited at yet.",
-                remedy="Use a pipeline without gates.",
-                field="gates",
-            )
         if (name, topology.pin) not in self._pipelines:
-            stages, types = order(topology), self.stage_types
-            plans = [
-                StagePlan(stage.name, types.role(stage.stage_type), stage.policy, stage.depends_on, stage.config)
-                for stage in stages
-            ]
-            built = {stage.name: types.build(stage.stage_type, stage.config) for stage in stages}
-            self._pipelines[name, topology.pin] = assemble(name, topology.pin, plans, built)
+            types = self.stage_types
+            plans = stage_plans(topology, types.role)
+            built = {stage.name: types.build(stage.stage_type, stage.config) for stage in topology.stages}
+            self._pipelines[name, topology.pin] = assemble(name, topology.pin, plans, built, gate_rules(topology))
         return self._pipelines[name, topology.pin]
 
-    @cached_property
-    def registration(self) -> WorkerRegistration:
-        """This process's run token."""
-        from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
+    def gate_rule(self, name: str, version: str, gate: str) -> GateRule | None:
+        """A gate of a pipeline as a job pinned it; None where that version cannot be read any more."""
+        from Medical_KG_rev.orchestration.pipeline import gate_rules
 
-        return WorkerRegistration(self.ledger, self.data_dir / "workers", f"w{secrets.token_hex(8)}", time.time())
+        try:
+            rules = gate_rules(self.topologies.load(name, version))
+        except DagsterPipelineConfigError:
+            return None
+        return next((rule for rule in rules if rule.name == gate), None)
+
+    @cached_property
+    def gates(self) -> GateTicker:
+        """Lets jobs through gates."""
+        from Medical_KG_rev.orchestration.gate_ticks import GateTicker
+        from Medical_KG_rev.orchestration.submission import IdFactory
+
+        size = self.settings.batch.size
+        return GateTicker(self.ledger, self.gate_rule, size=size, new_id=IdFactory(time.time), metrics=self.metrics)
 
     @cached_property
     def runner(self) -> StageRunner:
@@ -104,6 +107,7 @@ class PlatformParts(ComponentParts):
             worker=self.registration.token,
             lease_seconds=self.settings.queue.lease_seconds,
             observers=self.observers,
+            document_key=self.pdf_document_key,
             progress=lambda *report: self.progress(*report) if self.progress else None,
         )
 
@@ -183,19 +187,23 @@ class PlatformParts(ComponentParts):
         from Medical_KG_rev.orchestration.dagster.launch import given_back, run_batch
 
         with given_back(batch, self):
-            pipeline = self.pipeline(batch.pipeline_name, batch.pipeline_version)
-            job, instance = self._job(pipeline), self.dagster
-        run_batch(job, batch, pipeline.stages[0].name, self, instance)
+            self.pipeline(batch.pipeline_name, batch.pipeline_version)
+            job, instance = self._job(batch), self.dagster
+        run_batch(job, batch, self, instance)
 
-    def _job(self, pipeline: Pipeline) -> JobDefinition:
-        from Medical_KG_rev.orchestration.dagster.jobs import build_job
+    def _job(self, batch: Batch) -> LaunchedJob:
+        from Medical_KG_rev.orchestration.dagster.jobs import LaunchedJob, parts_of
 
-        if pipeline.version not in self._jobs:
-            self._jobs[pipeline.version] = build_job(self.topologies.load(pipeline.name, pipeline.version))
-        return self._jobs[pipeline.version]
+        wanted = (batch.pipeline_name, batch.pipeline_version, batch.part)
+        if wanted not in self._jobs:
+            topology = self.topologies.load(batch.pipeline_name, batch.pipeline_version)
+            part = next(each for each in parts_of(topology, self.stage_types.role) if each.part == batch.part)
+            self._jobs[wanted] = LaunchedJob(part, part.job())
+        return self._jobs[wanted]
 
     def close(self) -> None:
         """Closes what was opened; the worker's token goes last but the ledger."""
+        self.stop_reading_pdfs()
         opened = self.__dict__
         if "dagster" in opened:
             opened.pop("dagster").dispose()

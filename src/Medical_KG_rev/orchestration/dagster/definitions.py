@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 from dagster import Definitions
 
-from Medical_KG_rev.orchestration.dagster.jobs import build_job
+from Medical_KG_rev.orchestration.dagster.gate_sensor import pdf_ir_ready_sensor
+from Medical_KG_rev.orchestration.dagster.jobs import LaunchedJob, parts_of
 from Medical_KG_rev.orchestration.dagster.resources import Beside, Parts, build_resources, nothing_beside
 from Medical_KG_rev.orchestration.dagster.sensor import queued_batches_sensor
 from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig
@@ -18,15 +19,16 @@ def build_definitions(
     *,
     beside: Beside = nothing_beside,
     hand_over: bool = False,
+    role: Callable[[str], str] = str,
 ) -> Definitions:
-    """Jobs, resources and, to hand queued batches over, the sensor. Nothing is opened or written before a run or tick starts.
+    """Jobs, resources and, to hand queued batches over, the sensors. Nothing is opened or written before a run or tick starts.
 
-    ``beside`` is what goes on beside a run in its process: the heartbeat of its lease, the relay of its events.
+    ``beside`` is what goes on beside a run in its process: the heartbeat of its lease, the relay of its events. ``role``: the
+    built-in type whose promise a stage's type keeps.
     """
-    known = list(topologies)
-    jobs = [build_job(topology) for topology in known]
+    launched = [LaunchedJob(part, part.job()) for topology in topologies for part in parts_of(topology, role)]
     return Definitions(
-        jobs=jobs,
+        jobs=[each.definition for each in launched],
         resources=build_resources(open_parts, beside),
-        sensors=[queued_batches_sensor(jobs, known, open_parts)] if hand_over else [],
+        sensors=[queued_batches_sensor(launched, open_parts), pdf_ir_ready_sensor(launched, open_parts)] if hand_over else [],
     )

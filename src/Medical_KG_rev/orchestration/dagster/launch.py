@@ -8,20 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from dagster import DagsterInstance, ExecuteInProcessResult, JobDefinition
+from dagster import DagsterInstance, ExecuteInProcessResult
 from dagster._utils import interrupts
 
 from Medical_KG_rev.errors import LeaseLostError, StageError
 from Medical_KG_rev.orchestration.dagster.faults import named_faults
 from Medical_KG_rev.orchestration.dagster.history import close_earlier_runs
-from Medical_KG_rev.orchestration.dagster.ops import op_name
+from Medical_KG_rev.orchestration.dagster.jobs import LaunchedJob
 from Medical_KG_rev.orchestration.dagster.resources import Parts
 from Medical_KG_rev.orchestration.dagster.run_tags import run_tags
 from Medical_KG_rev.orchestration.ledger import Batch
 from Medical_KG_rev.orchestration.stages.runner import reason_of
-
-QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
-"""Dagster's console log costs several times what the run does; the event log has it all."""
 
 
 @contextmanager
@@ -56,7 +53,7 @@ def _nothing() -> None:
     """In the place of what maps SIGTERM to SIGINT."""
 
 
-def run_batch(job: JobDefinition, batch: Batch, first_stage: str, parts: Parts, instance: DagsterInstance) -> str:
+def run_batch(job: LaunchedJob, batch: Batch, parts: Parts, instance: DagsterInstance) -> str:
     """Runs the batch, which this process has leased; returns the run's id.
 
     Raises:
@@ -71,7 +68,7 @@ def run_batch(job: JobDefinition, batch: Batch, first_stage: str, parts: Parts, 
         with named_faults(), own_sigterm():
             if batch.attempt > 1:
                 close_earlier_runs(instance, batch)
-            _require_success(_execute(job, batch, first_stage, parts, instance, run_id), batch)
+            _require_success(_execute(job, batch, parts, instance, run_id), batch)
     except BaseException as error:
         failure = error
         raise
@@ -80,20 +77,15 @@ def run_batch(job: JobDefinition, batch: Batch, first_stage: str, parts: Parts, 
     return run_id
 
 
-def _execute(
-    job: JobDefinition, batch: Batch, first_stage: str, parts: Parts, instance: DagsterInstance, run_id: str
-) -> ExecuteInProcessResult:
+def _execute(job: LaunchedJob, batch: Batch, parts: Parts, instance: DagsterInstance, run_id: str) -> ExecuteInProcessResult:
     resources: dict[str, Any] = {
         "plugin_manager": parts.adapters,
         "job_ledger": parts.ledger,
         "haystack_pipeline": parts.components,
         "stage_runner": parts.runner,
     }
-    return job.execute_in_process(
-        run_config={
-            "ops": {op_name(batch.pipeline_name, first_stage): {"config": {"batch_id": batch.batch_id}}},
-            "loggers": QUIET,
-        },
+    return job.definition.execute_in_process(
+        run_config=job.part.run_config(batch.batch_id),
         instance=instance,
         resources=resources,
         run_id=run_id,

@@ -48,11 +48,12 @@ def stage_op(pipeline_name: str, stage: StageDefinition) -> OpDefinition:
     )
 
 
-ingest_op = parse_op = ir_validation_op = chunk_op = embed_op = index_op = extract_op = kg_op = stage_op
+ingest_op = download_op = parse_op = ir_validation_op = chunk_op = embed_op = index_op = extract_op = kg_op = stage_op
 """What differs between stages is in their definitions and implementations; for Dagster they are alike."""
 
 OP_FACTORIES: dict[str, Callable[[str, StageDefinition], OpDefinition]] = {
     "ingest": ingest_op,
+    "download": download_op,
     "parse": parse_op,
     "ir_validation": ir_validation_op,
     "chunk": chunk_op,

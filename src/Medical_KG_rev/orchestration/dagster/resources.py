@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from dagster import InitResourceContext, ResourceDefinition
 
+from Medical_KG_rev.orchestration.gate_ticks import GateTicker
 from Medical_KG_rev.orchestration.ledger import Ledger
 from Medical_KG_rev.orchestration.stages.runner import StageRunner
 
@@ -48,6 +49,11 @@ class Parts(Protocol):
     @property
     def runner(self) -> StageRunner:
         """What ops call."""
+        ...
+
+    @property
+    def gates(self) -> GateTicker:
+        """Lets jobs through gates."""
         ...
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dagster import (
     DagsterInstance,
     DefaultSensorStatus,
-    JobDefinition,
     RunRecord,
     RunRequest,
     RunsFilter,
@@ -25,16 +24,13 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from sqlalchemy import Connection, func, select
 
 from Medical_KG_rev.orchestration.dagster.history import close_lost_runs
-from Medical_KG_rev.orchestration.dagster.jobs import job_name
-from Medical_KG_rev.orchestration.dagster.launch import QUIET
-from Medical_KG_rev.orchestration.dagster.ops import op_name
+from Medical_KG_rev.orchestration.dagster.jobs import LaunchedJob, PipelinePart
 from Medical_KG_rev.orchestration.dagster.resources import Parts
 from Medical_KG_rev.orchestration.dagster.run_tags import RUN_KEY, run_key, run_tags
 from Medical_KG_rev.orchestration.ledger import Batch, Ledger
 from Medical_KG_rev.orchestration.ledger.admission import LEASING, closed_gates
 from Medical_KG_rev.orchestration.ledger.schema import batches
 from Medical_KG_rev.orchestration.ledger.workers import recover_lost_workers
-from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig, order
 
 SENSOR = "queued_batches_sensor"
 AT_ONCE = 50
@@ -44,35 +40,34 @@ AGAIN_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
 
 
-def queued_batches_sensor(
-    jobs: Sequence[JobDefinition], topologies: Iterable[PipelineTopologyConfig], open_parts: Callable[[], Parts]
-) -> SensorDefinition:
-    """Hands over the batches of these pipelines in the versions that the jobs have."""
-    firsts = {(each.name, each.pin): order(each)[0].name for each in topologies}
+def queued_batches_sensor(jobs: Sequence[LaunchedJob], open_parts: Callable[[], Parts]) -> SensorDefinition:
+    """Hands over the batches that begin these pipelines, in the versions that the jobs have."""
+    first = {job.part.key: job.part for job in jobs if job.part.part is None}
 
     def tick(context: SensorEvaluationContext) -> SensorResult | SkipReason:
         parts = open_parts()
         recover_lost_workers(parts.ledger)
         close_lost_runs(context.instance, parts.ledger, time.time())
-        requests = _requests(context.instance, parts.ledger, firsts)
+        requests = requests_for(context.instance, parts.ledger, first)
         return SensorResult(run_requests=requests) if requests else SkipReason("No batch waits, or the queue is paused.")
 
     return SensorDefinition(
         name=SENSOR,
         evaluation_fn=tick,
-        jobs=jobs,
+        jobs=[job.definition for job in jobs],
         minimum_interval_seconds=1,
         default_status=DefaultSensorStatus.RUNNING,
         description="Hands queued batches of the ledger to the run queue.",
     )
 
 
-def queued_batches(ledger: Ledger, pipelines: Iterable[tuple[str, str]], limit: int) -> list[Batch]:
-    """Batches that may be leased now: by priority, then one of each tenant by turns, the longest waiting first.
+def queued_batches(ledger: Ledger, parts: Iterable[tuple[str, str, str | None]], limit: int) -> list[Batch]:
+    """Batches of these parts of pipelines that may be leased now.
 
-    None while leasing is paused.
+    By priority, then one of each tenant by turns, the longest waiting first. None while leasing is paused.
     """
-    versions = [f"{name}\n{pin}" for name, pin in pipelines]
+    wanted = [f"{name}\n{pin}\n{part or ''}" for name, pin, part in parts]
+    named = batches.c.pipeline_name + "\n" + batches.c.pipeline_version + "\n" + func.coalesce(batches.c.part, "")
 
     def work(connection: Connection) -> list[Batch]:
         if LEASING in closed_gates(connection):
@@ -85,7 +80,7 @@ def queued_batches(ledger: Ledger, pipelines: Iterable[tuple[str, str]], limit: 
             .where(
                 batches.c.status == "queued",
                 batches.c.not_before <= ledger.database.now(connection),
-                (batches.c.pipeline_name + "\n" + batches.c.pipeline_version).in_(versions),
+                named.in_(wanted),
             )
             .order_by(batches.c.priority.desc(), turn, batches.c.created_at, batches.c.batch_id)
             .limit(limit)
@@ -95,8 +90,11 @@ def queued_batches(ledger: Ledger, pipelines: Iterable[tuple[str, str]], limit: 
     return ledger.database.read(work)
 
 
-def _requests(instance: DagsterInstance, ledger: Ledger, firsts: Mapping[tuple[str, str], str]) -> list[RunRequest]:
-    candidates = queued_batches(ledger, firsts, 2 * AT_ONCE)
+def requests_for(
+    instance: DagsterInstance, ledger: Ledger, parts: Mapping[tuple[str, str, str | None], PipelinePart]
+) -> list[RunRequest]:
+    """Runs for queued batches of these parts that have none yet: as many as there is room for."""
+    candidates = queued_batches(ledger, parts, 2 * AT_ONCE)
     if not candidates:
         return []
     room = AT_ONCE - instance.get_runs_count(RunsFilter(statuses=NOT_FINISHED_STATUSES))
@@ -105,7 +103,7 @@ def _requests(instance: DagsterInstance, ledger: Ledger, firsts: Mapping[tuple[s
     for batch in candidates:
         key = _key(batch, made)
         if key is not None:
-            requests.append(_request(batch, firsts[batch.pipeline_name, batch.pipeline_version], key))
+            requests.append(_request(batch, parts[batch.pipeline_name, batch.pipeline_version, batch.part], key))
     return requests[: max(0, room)]
 
 
@@ -130,13 +128,10 @@ def _key(batch: Batch, made: Mapping[str, Sequence[RunRecord]]) -> str | None:
     return f"{key}/{len(earlier) + 1}" if time.time() - ended >= pause else None
 
 
-def _request(batch: Batch, first_stage: str, key: str) -> RunRequest:
+def _request(batch: Batch, part: PipelinePart, key: str) -> RunRequest:
     return RunRequest(
         run_key=key,
-        job_name=job_name(batch.pipeline_name),
-        run_config={
-            "ops": {op_name(batch.pipeline_name, first_stage): {"config": {"batch_id": batch.batch_id}}},
-            "loggers": QUIET,
-        },
+        job_name=part.job_name,
+        run_config=part.run_config(batch.batch_id),
         tags=run_tags(batch, batch.attempt + 1),
     )

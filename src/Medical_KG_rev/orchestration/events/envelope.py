@@ -22,6 +22,8 @@ from Medical_KG_rev.orchestration.events.types import cloudevent_type
 CONTENT_TYPE = "application/json"
 
 _JSON = JSONFormat()
+OF_JOBS = ("stage.", "job.", "gate.", "pdf.")
+"""Types about one job begin with one of these."""
 
 
 def to_cloudevent(event: Event) -> CloudEvent:
@@ -35,7 +37,7 @@ def to_cloudevent(event: Event) -> CloudEvent:
         "time": datetime.fromtimestamp(event.time, UTC),
         "datacontenttype": CONTENT_TYPE,
         "tenantid": event.tenant_id,
-        "jobid": event.job_id if event.type.startswith(("stage.", "job.")) else None,
+        "jobid": event.job_id if event.type.startswith(OF_JOBS) else None,
         "batchid": event.batch_id,
         "correlationid": event.correlation_id,
         "traceparent": event.traceparent,

@@ -241,6 +241,11 @@ class JobGates:
         query = query.order_by(jobs.c.gate_since, jobs.c.job_id).limit(limit)
         return self._database.read(lambda connection: read_records(connection, Job, query))
 
+    def waiting_of(self, batch_id: str) -> list[str]:
+        """The jobs that came to a gate in this batch and wait there."""
+        query = select(jobs.c.job_id).where(jobs.c.batch_id == batch_id, jobs.c.status == WAITING)
+        return self._database.read(lambda connection: list(connection.execute(query).scalars()))
+
     def counts(self) -> dict[tuple[str, str], int]:
         """(pipeline, gate) → jobs of all tenants that wait."""
         query = select(jobs.c.pipeline_name, jobs.c.gate, func.count()).where(AT_GATE)

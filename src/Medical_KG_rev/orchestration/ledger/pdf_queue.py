@@ -128,10 +128,10 @@ class PdfQueue:
 
     # --- outcomes ----------------------------------------------------------------------------------------------------
 
-    def finish(self, task: PdfTask, document: ArtifactRow, *, gpu_used: bool = False) -> None:
+    def finish(self, task: PdfTask, document: ArtifactRow, *, others: Sequence[ArtifactRow] = (), gpu_used: bool = False) -> None:
         """The document is read, and its bytes are in the object store; ``document`` says where, under the key of its content.
 
-        One transaction: that row, and another as what the gate brings this job; ``pdf_ir_ready``; the attempt with
+        One transaction: that row and ``others`` that were made on the way, and another as what the gate brings this job; ``pdf_ir_ready``; the attempt with
         ``stage.completed``; the end of the task.
 
         Raises:
@@ -141,7 +141,8 @@ class PdfQueue:
         def work(connection: Connection) -> None:
             now = self._database.now(connection)
             self._close(connection, task, now, state="done", losses=0)
-            store_artifacts(connection, [document, msgspec.structs.replace(document, key=brought_key(task.job_id))])
+            brought = msgspec.structs.replace(document, key=brought_key(task.job_id))
+            store_artifacts(connection, [*others, document, brought])
             ready = {"pdf_ir_ready": True, "doc_id": document.doc_id, "updated_at": now}
             connection.execute(update(jobs).where(jobs.c.job_id == task.job_id).values(**ready))
             count = sum(document.counts.values())

@@ -7,14 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from Medical_KG_rev.errors import EmptyOutputError, MedicalKGError, RecordNotFoundError
+import msgspec
+
+from Medical_KG_rev.errors import DagsterGateConditionError, EmptyOutputError, MedicalKGError, RecordNotFoundError
 from Medical_KG_rev.failures import UNEXPECTED, event_reason, failure_mark
 from Medical_KG_rev.models import Outcome
+from Medical_KG_rev.models.pdf import STORED_FORMAT
 from Medical_KG_rev.orchestration.artifacts import ArtifactPart
 from Medical_KG_rev.orchestration.batch import BatchState, DocumentState
 from Medical_KG_rev.orchestration.events.model import Event, EventSubject
 from Medical_KG_rev.orchestration.ledger import ArtifactRow, DeadLetter, JobStatus, Ledger, StageAttempt
 from Medical_KG_rev.orchestration.ledger.dead_letters import causes_of
+from Medical_KG_rev.orchestration.ledger.gate import Arrival
 from Medical_KG_rev.orchestration.ledger.subjects import job_subject
 from Medical_KG_rev.orchestration.lookahead import KnownDocument
 from Medical_KG_rev.orchestration.pipeline import PipelineStage
@@ -25,9 +29,13 @@ from Medical_KG_rev.storage import ObjectStore
 
 logger = logging.getLogger(__name__)
 
+DocumentKey = Callable[[str, Mapping[str, Any]], str | None]
+"""From a document's id and its :class:`~Medical_KG_rev.models.pdf.StoredPdf` as plain data; None where no engine is known."""
 PART_BYTES = 64 * MEBIBYTE
 """An object is written at this size even if little time has passed."""
 FAILURES_SHOWN = 20
+ARRIVAL_SECONDS = 2.0
+"""A document that came to a gate is told there after this time at the latest: what it waits for may begin."""
 PROGRESS_SECONDS = 0.2
 
 
@@ -36,6 +44,7 @@ class StageJournal:
 
     Args:
         attempts: the number of the attempt that each job makes, by job id.
+        document_key: the key of the artifact that reading a document's PDF would give.
 
     Attributes:
         durations: status → seconds, one a document: its own time, or its share of a call for many.
@@ -54,6 +63,7 @@ class StageJournal:
         worker: str,
         progress: Callable[[str, int, int, int], None] | None,
         attempts: Mapping[str, int],
+        document_key: DocumentKey,
     ) -> None:
         self.completed = self.skipped = self.failed = self.outputs = 0
         self.failures: list[tuple[str, str]] = []
@@ -69,6 +79,7 @@ class StageJournal:
         self._worker = worker
         self._progress = progress
         self._numbers = attempts
+        self._document_key = document_key
         self._total = sum(1 for _ in batch.alive())
         self._working: Sequence[DocumentState] = ()
         self._started = clock()
@@ -77,6 +88,7 @@ class StageJournal:
         self._changes: dict[str, dict[str, Any]] = {}
         self._events: list[Event] = []
         self._letters: list[DeadLetter] = []
+        self._arrivals: list[Arrival] = []
         self._last_flush = self._last_progress = self._started
 
     # --- calls -------------------------------------------------------------------------------------------------------
@@ -116,12 +128,14 @@ class StageJournal:
         self._adopt_counts(document, row)
         self._batch.keep(document, self._stage.name, row)
         self.skipped += 1
+        self._come_to_gate(document)
         self._note(document, "skipped", self._clock(), output_count=sum(row.counts.values()))
 
     def skip_effect(self, document: DocumentState) -> None:
         """The store holds exactly this version already."""
         document.passed.add(self._stage.name)
         self.skipped += 1
+        self._come_to_gate(document)
         self._note(document, "skipped", self._clock())
 
     def complete(self, document: DocumentState, made: Any, *, key: str, given: Any = None, finished: float | None = None) -> None:
@@ -148,6 +162,7 @@ class StageJournal:
         self._adopt_counts(document, row)
         self._batch.keep(document, self._stage.name, row, made)
         self.completed += 1
+        self._come_to_gate(document)
         self._note(document, "completed", self._started, finished, output_count=sum(row.counts.values()))
 
     def complete_effect(self, document: DocumentState, outcome: Outcome) -> None:
@@ -159,11 +174,23 @@ class StageJournal:
         document.worked = document.worked or outcome.status == "written"
         document.passed.add(self._stage.name)
         self.completed += 1
+        self._come_to_gate(document)
         self._note(document, "completed", self._started, output_count=outcome.count)
 
     def not_found(self, document: DocumentState, source: str) -> None:
         """The source does not know the id."""
         error = RecordNotFoundError(f"{source} has no record {document.job.source_id}.", remedy="Check the id.", source=source)
+        self.fail(document, error)
+
+    def nothing_brought(self, document: DocumentState) -> None:
+        """A person opened the gate for a document that is not there."""
+        error = DagsterGateConditionError(
+            f"Gate {self._batch.pipeline.part} was opened for {document.name}, but nothing was brought: there is no document.",
+            remedy=f"`medkg jobs retry {document.job.job_id} --from {self._batch.pipeline.order[0]}` begins before the gate.",
+            job_id=document.job.job_id,
+            doc_id=document.doc_id,
+            gate=self._batch.pipeline.part,
+        )
         self.fail(document, error)
 
     def fail(self, document: DocumentState, error: BaseException) -> None:
@@ -203,17 +230,18 @@ class StageJournal:
                 changes=self._changes,
                 events=self._events,
                 letters=self._letters,
+                arrivals=self._arrivals,
                 last=last,
             )
         self._part = self._new_part()
-        self._attempts, self._changes, self._events, self._letters = [], {}, [], []
+        self._attempts, self._changes, self._events, self._letters, self._arrivals = [], {}, [], [], []
         self._last_flush = self._clock()
 
     def finish(self) -> None:
-        """The stage is over: documents that passed everything are completed."""
+        """The stage is over: documents that passed everything are completed; those before a gate have come to it."""
         ends = self._batch.pipeline.ends
         for document in list(self._batch.alive()):
-            if ends <= document.passed:
+            if ends <= document.passed and self._batch.pipeline.gate is None:
                 self._end(document, unchanged=not document.worked)
         self.flush(last=True)
         self._tell_progress()
@@ -222,7 +250,7 @@ class StageJournal:
         document.alive = False
         self._change(document, status=JobStatus.COMPLETED, unchanged=unchanged, current_stage=None)
         now = self._clock()
-        seconds = now - document.job.created_at
+        seconds = now - document.job.created_at - document.job.gate_seconds
         self.ended.append(("unchanged" if unchanged else "completed", seconds))
         subject, occurrence, factory = self._subject(document), document.job.round, self._ledger.events
         if unchanged:
@@ -231,6 +259,26 @@ class StageJournal:
             self._events.append(
                 factory.job_completed(subject, duration_ms=seconds * 1000, **document.counts, occurrence=occurrence, time=now)
             )
+
+    def _come_to_gate(self, document: DocumentState) -> None:
+        """One that has passed all stages before a gate waits there, from the next flush on."""
+        gate = self._batch.pipeline.gate
+        if gate is None or not self._batch.pipeline.ends <= document.passed:
+            return
+        document.alive = False
+        stored, is_forced = self._stored_pdf(document)
+        doc_id = document.doc_id or f"{document.job.source}:{document.job.source_id}"
+        known = self._document_key(doc_id, stored) if stored is not None and not is_forced else None
+        self._arrivals.append(Arrival(job=document.job, rule=gate, doc_id=doc_id, stored=stored, document_key=known))
+
+    def _stored_pdf(self, document: DocumentState) -> tuple[dict[str, Any] | None, bool]:
+        """What the document brought for an engine to read, and whether somebody asked for it to be brought anew."""
+        stage = next((each for each in self._batch.pipeline.stages if each.type == "download"), None)
+        if stage is None:
+            return None, False
+        payloads = self._batch.output_of(document, stage)
+        found = [payload.content for payload in payloads if payload.format == STORED_FORMAT]
+        return msgspec.json.decode(found[0]) if found else None, self._batch.is_forced(document, stage)
 
     def _new_part(self) -> ArtifactPart:
         prefix = f"{self._batch.batch_id}/{self._stage.name}"
@@ -264,7 +312,7 @@ class StageJournal:
         if len(self.failures) < FAILURES_SHOWN:
             self.failures.append((document.name, f"{code}: {message}"))
         stage, now = self._stage.name, self._clock()
-        self.ended.append(("failed", now - document.job.created_at))
+        self.ended.append(("failed", now - document.job.created_at - document.job.gate_seconds))
         mark = failure_mark(self._stage.type, code)
         self._change(
             document, status=JobStatus.FAILED, error_stage=stage, error_code=code, error_message=message, failure_mark=mark
@@ -334,7 +382,8 @@ class StageJournal:
             )
         )
         self._events.append(self._outcome_event(document, status, seconds, finished, reason, details))
-        if now - self._last_flush >= self._settings.flush_seconds or self._part.size_bytes >= PART_BYTES:
+        waited = ARRIVAL_SECONDS if self._arrivals else self._settings.flush_seconds
+        if now - self._last_flush >= min(waited, self._settings.flush_seconds) or self._part.size_bytes >= PART_BYTES:
             self.flush()
         if now - self._last_progress >= PROGRESS_SECONDS:
             self._tell_progress()

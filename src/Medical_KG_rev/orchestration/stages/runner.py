@@ -17,12 +17,13 @@ from Medical_KG_rev.models import AdapterRequest, Outcome, RawPayload, StageCont
 from Medical_KG_rev.observability.logs import log_context
 from Medical_KG_rev.orchestration.artifacts import payload_key
 from Medical_KG_rev.orchestration.batch import BatchState, DocumentState
+from Medical_KG_rev.orchestration.earlier_parts import job_key, restore_outputs
 from Medical_KG_rev.orchestration.ledger import Batch, Lease, Ledger
 from Medical_KG_rev.orchestration.ledger.recovery import STOPPED, Reason
 from Medical_KG_rev.orchestration.lookahead import find_unchanged
 from Medical_KG_rev.orchestration.pipeline import Pipeline, PipelineStage
 from Medical_KG_rev.orchestration.stages.calls import Slicer, check_output, merge_inputs, split_output
-from Medical_KG_rev.orchestration.stages.journal import StageJournal
+from Medical_KG_rev.orchestration.stages.journal import DocumentKey, StageJournal
 from Medical_KG_rev.settings import BatchSettings
 from Medical_KG_rev.storage import ObjectStore
 
@@ -133,6 +134,7 @@ class StageRunner:
             policies of that moment, from the policy's name, the stage's name and what to tell of retries.
         clock: seconds since the epoch.
         lease_seconds: how long a lease lasts that is taken here.
+        document_key: see :class:`StageJournal`; without one nothing is taken as read.
 
     Attributes:
         unfit: a call hangs in this process: the next batch should run in another.
@@ -151,6 +153,7 @@ class StageRunner:
         lease_seconds: float = 60.0,
         observers: Sequence[RunObserver] = (),
         progress: Progress | None = None,
+        document_key: DocumentKey | None = None,
     ) -> None:
         self.unfit = False
         self._stopping = False
@@ -165,6 +168,7 @@ class StageRunner:
         self._lease_seconds = lease_seconds
         self._observers = observers
         self._progress = progress
+        self._document_key = document_key or (lambda _doc_id, _stored: None)
         self._batches: dict[str, BatchState] = {}
         self._journal: StageJournal | None = None
 
@@ -177,8 +181,9 @@ class StageRunner:
         if batch_id not in self._batches:
             record = self._ledger.batch(batch_id)
             lease = self._lease(record)
-            pipeline = self._pipeline_for(record.pipeline_name, record.pipeline_version)
+            pipeline = self._pipeline_for(record.pipeline_name, record.pipeline_version).of_part(record.part)
             batch = BatchState(lease, run_id, pipeline, self._ledger.queue.jobs_of(lease), self._store)
+            restore_outputs(batch, self._ledger)
             self._batches[batch_id] = batch
             self._callers[batch_id] = self._pin_callers()
             for observer in self._observers:
@@ -246,17 +251,20 @@ class StageRunner:
             self._worker,
             self._progress,
             start.attempts,
+            self._document_key,
         )
         self._journal = journal
         caller = self._callers[batch.batch_id](stage.policy, stage.name, journal.retrying)
         try:
+            for document in [doc for doc in batch.alive() if stage.input_from and stage.input_from not in doc.outputs]:
+                journal.nothing_brought(document)
             if stage.kind.takes is None:
                 self._ingest(batch, stage, caller, journal)
             elif stage.is_effect:
                 self._apply_effect(batch, stage, caller, journal)
             else:
                 self._make(batch, stage, caller, journal)
-            if stage.type == "parse":
+            if stage.type == "parse" or (stage.input_from is not None and stage.input_from == batch.pipeline.part):
                 journal.supersede(_superseded(batch))
             journal.finish()
         except BaseException as error:
@@ -363,10 +371,13 @@ class StageRunner:
 
     def _make(self, batch: BatchState, stage: PipelineStage, caller: StageCaller, journal: StageJournal) -> None:
         source = stage.input_from or ""
-        keys = {doc.job.job_id: stage.key(doc.outputs[source].digest) for doc in batch.alive()}
+        if stage.kind.of_job:
+            keys = {doc.job.job_id: job_key(stage, doc.job.job_id) for doc in batch.alive()}
+        else:
+            keys = {doc.job.job_id: stage.key(doc.outputs[source].digest) for doc in batch.alive()}
         found = self._ledger.find_artifacts(batch.tenant_id, keys.values())
         missing = []
-        for document in batch.alive():
+        for document in list(batch.alive()):
             row = found.get(keys[document.job.job_id])
             if row is None or batch.is_forced(document, stage):
                 missing.append(document)
@@ -433,7 +444,7 @@ class StageRunner:
         versions = {doc.doc_id or "": stage.key(doc.outputs[source].key) for doc in batch.alive()}
         live = stage.live_versions(batch.tenant_id, list(versions))
         missing = []
-        for document in batch.alive():
+        for document in list(batch.alive()):
             is_live = live.get(document.doc_id or "") == versions[document.doc_id or ""]
             if is_live and not batch.is_forced(document, stage):
                 journal.skip_effect(document)
@@ -470,10 +481,13 @@ class StageRunner:
         versions: dict[str, str] | None = None,
     ) -> StageContext:
         single = documents[0] if not stage.kind.sliced else None
+        doc_id = single.doc_id if single else None
+        if single and doc_id is None and stage.kind.of_job:
+            doc_id = f"{single.job.source}:{single.job.source_id}"
         ids = tuple(document.doc_id for document in documents if document.doc_id is not None)
         return StageContext(
             tenant_id=batch.tenant_id,
-            doc_id=single.doc_id if single else None,
+            doc_id=doc_id,
             correlation_id=batch.submission_id,
             documents=ids if stage.kind.sliced else (),
             versions={doc_id: versions[doc_id] for doc_id in ids} if versions else {},
