@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from Medical_KG_rev.errors import RecordNotFoundError, UsageError
-from Medical_KG_rev.models import Document
+from Medical_KG_rev.models import Document, pdf_folder
 from Medical_KG_rev.orchestration.artifacts import delete_artifacts, payload_key, read_artifact
 from Medical_KG_rev.orchestration.ledger import Ledger
 from Medical_KG_rev.orchestration.products import DOCUMENT
@@ -37,8 +37,11 @@ def delete_document(parts: PlatformParts, tenant_id: str, doc_id: str) -> dict[s
     job_ids = [job.job_id for job in parts.ledger.jobs_of_document(tenant_id, doc_id)]
     payloads = parts.ledger.find_artifacts(tenant_id, [payload_key(job_id) for job_id in job_ids]).values()
     outputs = parts.ledger.artifacts_of_document(tenant_id, doc_id)
-    objects = sorted({row.object_key for row in (*outputs, *payloads)})
+    pdfs = sorted(parts.store.keys(pdf_folder(tenant_id, doc_id)))
+    objects = sorted({row.object_key for row in (*outputs, *payloads)}) + pdfs
     erased = parts.index_writer.erase(tenant_id, doc_id)
+    for key in pdfs:
+        parts.store.delete(key)
     return {
         "doc_id": doc_id,
         "tenant_id": tenant_id,
@@ -48,6 +51,7 @@ def delete_document(parts: PlatformParts, tenant_id: str, doc_id: str) -> dict[s
             "segment_rows": erased.segment_rows,
             "graph_nodes": parts.graph.delete(tenant_id, doc_id),
             "artifacts": delete_artifacts(parts.store, parts.ledger, tenant_id, doc_id, job_ids),
+            "pdfs": len(pdfs),
             "objects": len(objects),
         },
         "rows": list(erased.vids),
@@ -58,8 +62,8 @@ def delete_document(parts: PlatformParts, tenant_id: str, doc_id: str) -> dict[s
 def verify_deletion(parts: PlatformParts, receipt: Mapping[str, Any]) -> dict[str, Any]:
     """What the stores hold of what a receipt says is gone; ``remaining`` is all zero where the deletion holds.
 
-    A document that was ingested again since then has new rows: they count as ``index_chunks``, ``graph_nodes`` and
-    ``artifacts``.
+    A document that was ingested again since then has new rows and files: they count as ``index_chunks``, ``graph_nodes``,
+    ``artifacts`` and ``pdfs``.
 
     Raises:
         UsageError: it is no receipt of `medkg delete`.
@@ -80,6 +84,7 @@ def verify_deletion(parts: PlatformParts, receipt: Mapping[str, Any]) -> dict[st
             "segment_rows": found.segment_rows,
             "graph_nodes": len(parts.graph.live_versions(tenant_id, [doc_id])),
             "artifacts": len(parts.ledger.artifacts_of_document(tenant_id, doc_id)),
+            "pdfs": sum(1 for _ in parts.store.keys(pdf_folder(tenant_id, doc_id))),
             "objects": sum(1 for key in objects if key in set(parts.store.keys(key))),
         },
     }

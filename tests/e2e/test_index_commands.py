@@ -34,9 +34,13 @@ def test_a_lost_segment_is_found_and_made_anew(filled: Medkg) -> None:
 
 
 def test_a_receipt_can_be_checked(filled: Medkg, samples: Path, tmp_path: Path) -> None:
+    brought = filled.data_dir / "objects" / "pdf" / "default" / STUDY / f"{'0' * 64}.pdf"
+    brought.parent.mkdir(parents=True)
+    brought.write_bytes(b"%PDF-1.7")
     receipt = filled("delete", STUDY, "--json").expect(0)
     removed = receipt.json["removed"]
-    assert removed.keys() == {"index_chunks", "lexicon_rows", "segment_rows", "graph_nodes", "artifacts", "objects"}
+    assert removed.keys() == {"index_chunks", "lexicon_rows", "segment_rows", "graph_nodes", "artifacts", "pdfs", "objects"}
+    assert not brought.exists()
     assert all(removed.values())
     assert removed["lexicon_rows"] == removed["index_chunks"] == len(receipt.json["rows"])
     file = tmp_path / "receipt.json"
@@ -47,7 +51,7 @@ def test_a_receipt_can_be_checked(filled: Medkg, samples: Path, tmp_path: Path) 
     filled("ingest", "local", samples / "clinicaltrials", "--quiet").expect(0)
     remaining = filled("verify-deletion", file, "--json").expect(1).json["remaining"]
     assert remaining["index_chunks"] == removed["index_chunks"]
-    assert remaining["lexicon_rows"] == remaining["segment_rows"] == remaining["objects"] == 0
+    assert remaining["lexicon_rows"] == remaining["segment_rows"] == remaining["pdfs"] == remaining["objects"] == 0
     file.write_text(json.dumps({"doc_id": STUDY}), encoding="utf-8")
     assert "no receipt" in filled("verify-deletion", file).expect(2).err
 

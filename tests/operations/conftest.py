@@ -12,9 +12,10 @@ import pytest
 from shipped_medkg import Medkg
 from sqlalchemy import Engine, create_engine, insert, text
 
+from Medical_KG_rev.models import pdf_key
 from Medical_KG_rev.operations import BackupSource, GarbageCollector, RestoreTarget, back_up
 from Medical_KG_rev.orchestration.ledger.database import HEAD
-from Medical_KG_rev.orchestration.ledger.schema import artifacts, jobs, metadata, workers
+from Medical_KG_rev.orchestration.ledger.schema import artifacts, jobs, metadata, pdf_queue, workers
 from Medical_KG_rev.orchestration.ledger.states import JobStatus
 from Medical_KG_rev.storage import FilesystemObjectStore
 
@@ -90,6 +91,18 @@ class Library:
                     updated_at=NOW - age,
                 )
             )
+
+    def pdf(self, job_id: str, doc_id: str, sha256: str, *, named: bool = True, age: float = 2 * HOUR) -> Path:
+        """A PDF of a document; ``named``: the job came to its gate with it."""
+        key = pdf_key("default", doc_id, sha256)
+        if named:
+            row = {"source": "local", "source_id": doc_id, "stored": {}, "state": "done", "priority": 1, "submission_id": "s1"}
+            counts = {"attempts": 1, "tries": 1, "losses": 0, "epoch": 1}
+            times = {"not_before": NOW, "created_at": NOW, "updated_at": NOW}
+            place = {"job_id": job_id, "tenant_id": "default", "doc_id": doc_id, "object_key": key, "sha256": sha256}
+            with self.engine.begin() as connection:
+                connection.execute(insert(pdf_queue).values(**place, **row, **counts, **times))
+        return self.put(key, b"%PDF", age=age)
 
     def worker(self, token: str, lock: Path) -> None:
         with self.engine.begin() as connection:

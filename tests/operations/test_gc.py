@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, insert, select
 
 from Medical_KG_rev.operations import GarbageCollector, GcReport
 from Medical_KG_rev.orchestration.ledger.schema import commit_marks
+from Medical_KG_rev.orchestration.ledger.states import JobStatus
 from Medical_KG_rev.storage import FilesystemObjectStore
 
 HOUR = 3600.0
@@ -45,6 +46,43 @@ def test_objects_without_rows_go_and_all_others_stay(library: Any) -> None:
     assert not orphan.exists()
     assert all(path.exists() for path in kept)
     assert counts(library.collector().run()) == {}
+
+
+@pytest.mark.component
+def test_pdfs_go_that_no_job_of_their_document_needs(library: Any) -> None:
+    """The newest job's stays, and that of the last one that completed; and all while one is on its way."""
+    for job_id, age in (("a1", 5 * HOUR), ("a2", 4 * HOUR), ("a4", 2 * HOUR)):
+        library.job(job_id, "core:a", age=age, status=JobStatus.FAILED if job_id == "a4" else JobStatus.COMPLETED)
+    gone = [
+        library.pdf("a1", "core:a", "1" * 64),
+        library.pdf("", "core:a", "3" * 64, named=False),
+        library.pdf("", "core:unknown", "1" * 64, named=False),
+        library.pdf("", "core:b", "1" * 64, named=False),
+    ]
+    kept = [
+        library.pdf("a2", "core:a", "2" * 64),
+        library.pdf("a4", "core:a", "4" * 64),
+        library.pdf("", "core:a", "5" * 64, named=False, age=HOUR / 2),
+        library.pdf("c1", "core:c", "1" * 64),
+        library.pdf("", "core:c", "2" * 64, named=False),
+        library.pdf("", "core:" + "d" * 300, "1" * 64, named=False),
+        library.put("pdf/stray", b"%PDF"),
+    ]
+    library.job("b1", "core:b", status=JobStatus.CANCELLED)
+    library.job("c1", "core:c")
+    library.job("c2", "core:c", status=JobStatus.WAITING_AT_GATE)
+    assert counts(library.collector().run(dry_run=True)) == {"PDFs that no job needs": (4, 16)}
+    assert counts(library.collector().run()) == {"PDFs that no job needs": (4, 16)}
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in kept)
+    assert counts(library.collector().run()) == {}
+
+
+@pytest.mark.component
+def test_many_pdfs_are_asked_for_in_groups(library: Any) -> None:
+    for number in range(600):
+        library.pdf("", f"core:{number}", "1" * 64, named=False)
+    assert counts(library.collector().run()) == {"PDFs that no job needs": (600, 2400)}
 
 
 @pytest.mark.component

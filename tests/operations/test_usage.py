@@ -20,6 +20,7 @@ def test_every_byte_is_in_one_part(library: Any, tmp_path: Path) -> None:
     library.put("tenants/default/artifacts/r1/parse-1", b"0123456789")
     library.put("tenants/default/artifacts/r1/chunk-1", b"01234")
     library.put("tenants/default/artifacts/r1/orphan", b"012")
+    library.put("pdf/default/local:a/1.pdf", b"%PDF")
     library.artifact("k1", "tenants/default/artifacts/r1/parse-1", stage="parse", length=10)
     library.artifact("k2", "tenants/default/artifacts/r1/parse-1", stage="ir_validation", length=10)
     library.artifact("k3", "tenants/default/artifacts/r1/chunk-1", stage="chunk", length=5, age=3 * DAY)
@@ -40,6 +41,7 @@ def test_every_byte_is_in_one_part(library: Any, tmp_path: Path) -> None:
     assert sizes == {
         "objects chunk": 5,
         "objects parse": 10,
+        "objects pdf": 4,
         "objects unreferenced": 3,
         "dagster": 40,
         "index": 100,
@@ -52,7 +54,7 @@ def test_every_byte_is_in_one_part(library: Any, tmp_path: Path) -> None:
     assert usage.documents == 2
     shares = {part.part: part.per_1000_documents for part in usage.parts}
     assert (shares["index"], shares["models"], shares["logs"]) == (50_000, None, None)
-    assert usage.to_dict()["per_1000_documents"] == round((ledger + 5 + 10 + 3 + 40 + 100 + 9) * 1000 / 2)
+    assert usage.to_dict()["per_1000_documents"] == round((ledger + 5 + 10 + 4 + 3 + 40 + 100 + 9) * 1000 / 2)
     growth = {item.period: (item.documents, item.bytes) for item in usage.growth}
     assert growth == {"1d": (0, 10), "7d": (1, 15), "30d": (2, 15)}
 

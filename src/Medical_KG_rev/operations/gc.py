@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, func, select
 
+from Medical_KG_rev.operations.pdfs import PREFIX, unneeded_pdfs
 from Medical_KG_rev.orchestration.ledger.marks import KEPT_SECONDS
 from Medical_KG_rev.orchestration.ledger.schema import artifacts, commit_marks
 from Medical_KG_rev.storage import ObjectStore
@@ -79,6 +80,7 @@ class GarbageCollector:
         before = self.now() - self.safety_seconds
         kinds = (
             _sum("objects without rows", self._orphans(before, dry_run)),
+            _sum("PDFs that no job needs", self._pdfs(before, dry_run)),
             _sum("unfinished objects", self._unfinished(before, dry_run)),
             _sum("temporary files", _remove(_temporary_files(self.data_dir), before, dry_run)),
             _sum("old logs", _remove(_logs(self.data_dir), self.now() - self.log_seconds, dry_run)),
@@ -93,6 +95,15 @@ class GarbageCollector:
             kept = self._referenced([entry.key for entry in group])
             for entry in group:
                 if entry.key not in kept and (dry_run or self.store.delete(entry.key)):
+                    yield entry.size_bytes
+
+    def _pdfs(self, before: float, dry_run: bool) -> Iterator[int]:
+        old = (entry for entry in self.store.entries(PREFIX) if entry.modified < before)
+        while group := list(islice(old, GROUP)):
+            with self.ledger.connect() as connection:
+                unneeded = unneeded_pdfs(connection, [entry.key for entry in group])
+            for entry in group:
+                if entry.key in unneeded and (dry_run or self.store.delete(entry.key)):
                     yield entry.size_bytes
 
     def _referenced(self, keys: list[str]) -> set[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select, text
 
+from Medical_KG_rev.operations.pdfs import PREFIX
 from Medical_KG_rev.orchestration.ledger.schema import artifacts, jobs
 from Medical_KG_rev.orchestration.ledger.states import JobStatus
 from Medical_KG_rev.storage import ObjectStore
@@ -40,7 +41,11 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class StorageUsage:
-    """All parts. ``objects <stage>`` are the outputs of a stage; what no row names is ``objects unreferenced``."""
+    """All parts.
+
+    ``objects <stage>`` are the outputs of a stage, ``objects pdf`` the PDFs that were brought; what else no row names is
+    ``objects unreferenced``.
+    """
 
     documents: int
     parts: tuple[PartUsage, ...]
@@ -127,9 +132,14 @@ def _ledger_bytes(connection: Connection, ledger: Engine) -> int:
 
 
 def _object_bytes(store: ObjectStore, by_stage: dict[str, int]) -> dict[str, int]:
-    stored = sum(entry.size_bytes for entry in store.entries())
+    stored = pdfs = 0
+    for entry in store.entries():
+        stored += entry.size_bytes
+        pdfs += entry.size_bytes if entry.key.startswith(PREFIX) else 0
     sizes = {f"objects {stage}": size for stage, size in by_stage.items()}
-    return {**sizes, "objects unreferenced": max(0, stored - sum(by_stage.values()))}
+    if pdfs:
+        sizes["objects pdf"] = pdfs
+    return {**sizes, "objects unreferenced": max(0, stored - pdfs - sum(by_stage.values()))}
 
 
 def _share(size_bytes: int, documents: int) -> int | None:
