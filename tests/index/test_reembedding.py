@@ -8,6 +8,8 @@ from Medical_KG_rev.errors import IndexMismatchError
 from Medical_KG_rev.index.maintenance import IndexMaintenance
 from Medical_KG_rev.index.reembedding import Reembedding, Target, returning
 from Medical_KG_rev.index.snapshot import TenantReader
+from Medical_KG_rev.operations.search_index import reembed_index, switch_back
+from Medical_KG_rev.parts import PlatformParts
 
 pytestmark = pytest.mark.component
 
@@ -109,3 +111,25 @@ def test_it_can_be_switched_back_and_the_other_one_dropped(filled, stores, make,
 def test_sparse_vectors_can_be_given_up(filled, stores, make):
     make([]).run("default", [Target("sparse", "none", None, 0)])
     assert state(stores) == {"dense": ("test", 16)}
+
+
+def test_a_former_model_behind_an_endpoint_is_found_under_its_name(make_settings, embedding_api, corpus):
+    """Two models served by one endpoint; the one that the settings do not name is asked for all the same."""
+    embedding_api.model, embedding_api.dimension = "served/first", 8
+    parts = PlatformParts(
+        make_settings(embedding={"model": "http", "api_model": "served/first", "dimension": 8}, sparse={"model": "none"})
+    )
+    chunks = list(corpus.batch({"local:1": ["metformin"], "local:2": ["insulin"]}).chunks)
+    ctx = corpus.context({"local:1": [], "local:2": []})
+    parts.index_writer.execute(ctx, parts.components.embedder.execute(ctx, chunks))
+    embedding_api.model, embedding_api.dimension = "served/second", 12
+    others = PlatformParts(make_settings(embedding={"model": "http", "api_model": "served/second", "dimension": 12}))
+    told = []
+    report = reembed_index(others, "default", model="http", sparse=None, progress=lambda *counts: told.append(counts))
+    assert (report.active, report.retired) == ({"dense": "served/second"}, {"dense": "served/first"})
+    embedding_api.model, embedding_api.dimension = "served/first", 8
+    report = switch_back(others, "default", progress=lambda *counts: told.append(counts))
+    assert (report.active, report.retired) == ({"dense": "served/first"}, {"dense": "served/second"})
+    assert (report.made, told[-1]) == (0, (0, 0))
+    parts.close()
+    others.close()

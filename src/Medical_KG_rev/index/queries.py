@@ -14,7 +14,7 @@ MAX_CHARACTERS = 100_000
 """What follows in a longer query is not read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """See :meth:`Retriever.search` for what the fields mean. ``legs`` are in the order of :data:`LEGS`; None: what there is."""
 
@@ -35,6 +35,7 @@ class Query:
         cls,
         tenant_id: str,
         text: str,
+        *,
         k: int,
         legs: Sequence[str] | None,
         wanted: Filter,
@@ -52,7 +53,19 @@ class Query:
         """
         readable = text[:MAX_CHARACTERS].encode("utf-8", "replace").decode()
         _check_page(k, offset)
-        return cls(tenant_id, readable, k, _checked(legs), wanted, offset, generation, collapse, highlight, explain, rerank)
+        return cls(
+            tenant_id=tenant_id,
+            text=readable,
+            k=k,
+            legs=_checked(legs),
+            wanted=wanted,
+            offset=offset,
+            generation=generation,
+            collapse=collapse,
+            highlight=highlight,
+            explain=explain,
+            rerank=rerank,
+        )
 
     @property
     def depth(self) -> int:

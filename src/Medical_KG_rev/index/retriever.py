@@ -144,15 +144,15 @@ class Retriever:
         asked = Query.checked(
             tenant_id,
             query,
-            k,
-            legs,
-            wanted,
-            offset,
-            generation,
-            collapse,
-            highlight,
-            explain,
-            self._reranking.candidates(rerank),
+            k=k,
+            legs=legs,
+            wanted=wanted,
+            offset=offset,
+            generation=generation,
+            collapse=collapse,
+            highlight=highlight,
+            explain=explain,
+            rerank=self._reranking.candidates(rerank),
         )
         tokens = self._analyser.tokens(asked.text)
         with ExitStack() as stack:
@@ -170,12 +170,6 @@ class Retriever:
             timings=answer.timings,
             reranker=answer.reranker,
         )
-
-    def search_many(
-        self, tenant_id: str, queries: Sequence[str], *, k: int = 10, legs: Sequence[str] | None = None, explain: bool = False
-    ) -> Iterator[SearchResult]:
-        """One result per query, in order."""
-        return (self.search(tenant_id, query, k=k, legs=legs, explain=explain) for query in queries)
 
     def search_documents(
         self,

@@ -46,22 +46,26 @@ def reembed_index(
 
     if model is None and sparse is None:
         raise UsageError("No model is named.", remedy="Give --model or --sparse; `medkg models list` shows what there is.")
-    with _with_models(parts, model, sparse) as others:
+    dense_settings, sparse_settings = ({"model": name} if name is not None else None for name in (model, sparse))
+    with _with_models(parts, dense_settings, sparse_settings) as others:
         embed = _embedder(others, tenant_id, dense=model is not None)
         return Reembedding(parts.index_stores, embed, progress).run(tenant_id, _targets(others, model, sparse))
 
 
 def switch_back(parts: PlatformParts, tenant_id: str, *, progress: Progress) -> ReembedReport:
-    """Brings the index back to the models it had before; chunks written since get their vectors first."""
+    """Brings the index back to the models it had before; chunks written since get their vectors first.
+
+    A model that is none of the local ones is asked of the endpoint of the settings, under its name.
+    """
     from Medical_KG_rev.index.reembedding import Reembedding, returning
 
     with parts.index_stores.reading(tenant_id) as catalogue:
         if catalogue is None:
             raise UsageError(f"Tenant {tenant_id!r} has no index.", tenant=tenant_id)
         targets = returning(catalogue)
-    models = {target.kind: target.model for target in targets}
-    with _with_models(parts, models.get("dense"), models.get("sparse")) as others:
-        embed = _embedder(others, tenant_id, dense="dense" in models)
+    former = {target.kind: _former(target) for target in targets}
+    with _with_models(parts, former.get("dense"), former.get("sparse")) as others:
+        embed = _embedder(others, tenant_id, dense="dense" in former)
         return Reembedding(parts.index_stores, embed, progress).run(tenant_id, targets)
 
 
@@ -102,15 +106,23 @@ def _targets(parts: PlatformParts, model: str | None, sparse: str | None) -> lis
     return targets
 
 
+def _former(target: Target) -> dict[str, Any]:
+    """The settings with which the model of a target is opened."""
+    from Medical_KG_rev.text.artefacts import ARTEFACTS
+
+    if target.model in {artefact.name for artefact in ARTEFACTS}:
+        return {"model": target.model}
+    return {"model": "http", "api_model": target.model} | ({"dimension": target.dimension} if target.kind == "dense" else {})
+
+
 @contextmanager
-def _with_models(parts: PlatformParts, model: str | None, sparse: str | None) -> Iterator[PlatformParts]:
-    """Parts with other models."""
+def _with_models(parts: PlatformParts, dense: dict[str, Any] | None, sparse: dict[str, Any] | None) -> Iterator[PlatformParts]:
+    """Parts with other models, given by what their sections of the settings say otherwise."""
     from Medical_KG_rev.settings import settings_from
 
     plain: dict[str, Any] = parts.settings.plain()
-    if model is not None:
-        plain["embedding"]["model"] = model
-    plain["sparse"]["model"] = sparse if sparse is not None else "none"
+    plain["embedding"] |= dense or {}
+    plain["sparse"] |= sparse or {"model": "none"}
     others = PlatformParts(settings_from(plain))
     try:
         yield others
