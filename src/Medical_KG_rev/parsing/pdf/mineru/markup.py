@@ -25,7 +25,9 @@ _SPACE = re.compile(r"(\\[A-Za-z]+)\s+(?=[A-Za-z])|\s+")
 _TAG = re.compile(r"\\tag\s*\{([^{}]*)\}")
 _DELIMITERS = re.compile(r"^\s*\$\$|\$\$\s*$|^\s*\\\[|\\\]\s*$")
 _SCRIPTS = str.maketrans("", "", "^_")
-_KNOWN_HTML = re.compile(r"</?(?:sup|sub|b|i|u|s|em|strong|del|span|small|mark|a|code|br)\b[^>]*>", re.IGNORECASE)
+_KNOWN_HTML = re.compile(
+    r"</?(?:sup|sub|b|i|u|s|em|strong|del|span|small|mark|a|code|br)\s*(?:\s[a-z-]+=[^>]*)?/?>", re.IGNORECASE
+)
 _LINE_BREAK = re.compile(r"<br\b", re.IGNORECASE)
 _TEXT_TOKENS = frozenset({"text", "code_inline", "text_special"})
 
