@@ -65,7 +65,7 @@ def test_the_stage_keeps_the_promise_of_its_type(store: Any, caller: Any) -> Non
     assert stage.fingerprint
 
 
-def test_i7_a_pdf_url_is_streamed_to_its_object_key(store: FilesystemObjectStore, caller: Any, remote_router: Any) -> None:
+def test_a_pdf_url_is_streamed_to_its_object_key(store: FilesystemObjectStore, caller: Any, remote_router: Any) -> None:
     asked = remote_router.get(AT).respond(200, content=pdf())
     asset = PdfAsset(url=URL, licence="cc-by", version="publishedVersion")
     (brought,) = stage_of(store, caller).execute(CONTEXT, [payload(asset)])
@@ -85,7 +85,7 @@ def test_i7_a_pdf_url_is_streamed_to_its_object_key(store: FilesystemObjectStore
     assert request.headers["user-agent"].startswith("medical-kg-rev/")
 
 
-def test_i8_503_is_tried_ten_times_more_and_then_named_with_its_url(store: FilesystemObjectStore, remote_router: Any) -> None:
+def test_503_is_tried_ten_times_more_and_then_named_with_its_url(store: FilesystemObjectStore, remote_router: Any) -> None:
     """Under the shipped policy; its waits are counted, not slept."""
     told: list[tuple[int, float, str]] = []
     policy = ResiliencePolicyLoader(Settings().orchestration_dir()).snapshot.load("polite-api")
