@@ -150,7 +150,9 @@ def test_no_request_for_documents_leaves_without_its_tenant(
                     writer.commit()
     for _, url, params, body in server.requests:
         if url.endswith(("/_search", "/_count", "/_delete_by_query")):
-            assert {"term": {"tenant": tenant_id}} in body["query"]["bool"]["filter"], url
+            narrowing = body.get("post_filter", body["query"])
+            assert not is_shared or narrowing is body["query"], "beside others' rows it narrows before it scores"
+            assert {"term": {"tenant": tenant_id}} in narrowing["bool"]["filter"], url
             assert "should" not in body["query"]["bool"], "what is optional beside a filter would score, not narrow"
             assert params["routing"] == tenant_id, url
         if url.endswith("/_bulk"):

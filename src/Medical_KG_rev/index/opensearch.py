@@ -85,7 +85,8 @@ class OpenSearchStore:
         return rows.lexicons()
 
     def _rows(self, name: str | None) -> TenantRows:
-        return TenantRows(self._connection, self._layout.alias(name or ""), self._layout.tenant_id, name)
+        is_alone = not self._layout.is_shared
+        return TenantRows(self._connection, self._layout.alias(name or ""), self._layout.tenant_id, name, is_alone)
 
     def _opened(self, name: str) -> TenantRows:
         alias = self._layout.alias(name)

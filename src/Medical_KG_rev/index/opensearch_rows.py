@@ -19,12 +19,17 @@ _LEXICONS = 10_000
 
 @dataclass(frozen=True)
 class TenantRows:
-    """Rows of one lexicon, or with None of all lexicons, of one tenant. No request leaves here without the tenant."""
+    """Rows of one lexicon, or with None of all lexicons, of one tenant. No request leaves here without the tenant.
+
+    Attributes:
+        is_alone: no other rows lie in the index.
+    """
 
     connection: OpenSearchConnection
     index: str
     tenant_id: str
     lexicon: str | None
+    is_alone: bool = False
 
     def query(self, scoring: Body | None = None, *filters: Body) -> Body:
         """A query for these rows alone, scored by ``scoring``. The only place where queries are made."""
@@ -36,14 +41,20 @@ class TenantRows:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def best(self, scoring: Body, wanted: Filter, limit: int) -> Scored:
-        """The best ``limit`` of the wanted rows; equal scores by vid."""
-        query = self.query(scoring, *_clauses(wanted))
-        hits = self._hits(query, [{"_score": "desc"}, {"vid": "asc"}], limit)
+        """The best ``limit`` of the wanted rows; equal scores by vid.
+
+        Where no others lie in the index, whose rows they are is asked of those that are found, and not of all that is scored: a
+        filter that everything passes costs the sparse leg two fifths of its time.
+        """
+        body = {"query": self.query(scoring, *_clauses(wanted))}
+        if self.is_alone:
+            body = {"query": {"bool": {"must": [scoring], "filter": _clauses(wanted)}}, "post_filter": self.query()}
+        hits = self._hits(body, [{"_score": "desc"}, {"vid": "asc"}], limit)
         return [(int(vid), float(score)) for score, vid in islice(hits, limit)]
 
     def vids(self) -> list[int]:
         """The vids of all rows, ascending."""
-        return [int(vid) for (vid,) in self._hits(self.query(), [{"vid": "asc"}], _PAGE)]
+        return [int(vid) for (vid,) in self._hits({"query": self.query()}, [{"vid": "asc"}], _PAGE)]
 
     def count(self, generation: int) -> int:
         """How many rows a generation has, as of the last refresh."""
@@ -60,10 +71,10 @@ class TenantRows:
         answer = self._search(body, self.connection.insist)
         return sorted(bucket["key"] for bucket in answer["aggregations"]["lexicons"]["buckets"])
 
-    def _hits(self, query: Body, sort: list[Body], limit: int) -> Iterator[list[Any]]:
+    def _hits(self, asked: Body, sort: list[Body], limit: int) -> Iterator[list[Any]]:
         """The sort values of the hits, page by page."""
         size = min(limit, _PAGE)
-        body = {"query": query, "sort": sort, "size": size, "_source": False, "track_total_hits": False}
+        body = asked | {"sort": sort, "size": size, "_source": False, "track_total_hits": False}
         while True:
             hits = self._search(body)["hits"]["hits"]
             yield from (hit["sort"] for hit in hits)
