@@ -64,9 +64,10 @@ def test_any_text_is_read_on_one_line(text: str) -> None:
     assert re.fullmatch(r"\S+( \S+)*|", plain_text(text)) is not None
 
 
-HTML = """<table><thead><tr><th rowspan=2>Arm</th><th colspan="2">Glucose<sup>a</sup></th></tr><tr><th>before</th><th>after</th></tr>
-</thead><tbody><tr><td>Metformin<br>500 mg</td><td>$7 . 2 \\pm 1$</td><td><table><tr><td>5.6</td><td>(n=4)</td></tr></table></td></tr>
-</tbody></table>"""
+HTML = """<table><thead><tr><th rowspan=2>Arm</th><th colspan="2">Glucose<sup>a</sup></th></tr>
+<tr><th>before</th><th>after</th></tr></thead>
+<tbody><tr><td>Metformin<br>500 mg</td><td>$7 . 2 \\pm 1$</td>
+<td><table><tr><td>5.6</td><td>(n=4)</td></tr></table></td></tr></tbody></table>"""
 
 
 def test_cells_of_html_have_their_places_spans_and_heads() -> None:
