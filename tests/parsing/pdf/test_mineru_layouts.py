@@ -187,7 +187,7 @@ def test_pages_that_are_images_are_scanned() -> None:
     whole = {"type": "image", "bbox": [0, 0, 1, 1], "captions": [], "image_source": "images/a.png"}
     layout = structured([whole], [whole, text("words")], [text("words")], files={"images/a.png": b"\x89PNG\r\n\x1a\n0"})
     assert layout.scanned == (1,)
-    assert set(layout.images) == {"a.png"}
+    assert set(layout.images) == {"page_0_image_0.png", "page_1_image_0.png"}
 
 
 def test_what_did_not_come_is_said() -> None:

@@ -122,7 +122,7 @@ class MineruHttp:
             ) from error
         except httpx.TransportError as error:
             raise RemoteUnavailableError(
-                f"MinerU at {self.endpoint} cannot be reached: {error or type(error).__name__}.",
+                f"MinerU at {self.endpoint} cannot be reached: {str(error) or type(error).__name__}.",
                 remedy="Start it, or correct MK_MINERU__URL.",
                 endpoint=self.endpoint,
             ) from error

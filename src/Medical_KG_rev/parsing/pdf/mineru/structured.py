@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 
 import msgspec
 
@@ -123,11 +122,8 @@ def _piece(block: _Block, page_idx: int, size: PageSize, image: str | None) -> P
 
 
 def _keep_image(source: str, name: str, images: dict[str, bytes], files: Mapping[str, bytes]) -> str | None:
-    """The name under which the image is kept; None where it is not there, or no image."""
-    if source.startswith(_DATA):
-        content = data_of(source)
-    else:
-        content, name = files.get(source, b""), PurePosixPath(source).stem
+    """The name under which the image is kept, the same in both forms of an answer; None where it is not there, or no image."""
+    content = data_of(source) if source.startswith(_DATA) else files.get(source, b"")
     ending = image_type(content)
     if ending is None:
         return None
