@@ -77,27 +77,36 @@ FONTS = f"<< /F1 {_FONT.format('Helvetica')} /F2 {_FONT.format('Helvetica-Bold')
 
 
 def text_pdf(
-    pages: Iterable[Page], *, catalog: str = "", password: str = "", fonts: str = FONTS, file: PdfFile | None = None
+    pages: Iterable[Page],
+    *,
+    catalog: str = "",
+    resources: str = "",
+    password: str = "",
+    fonts: str = FONTS,
+    file: PdfFile | None = None,
 ) -> bytes:
-    """A file of these pages. ``catalog`` is put into the catalogue; with a password, nobody opens it without."""
+    """A file of these pages, after the objects of ``file``. With a password, nobody opens it without.
+
+    ``catalog`` and ``resources`` are entries for the catalogue and for the resources of every page.
+    """
     file = file or PdfFile()
     fonts_object = file.add(fonts)
     tree = file.add("")
     secret = _Secret(password) if password else None
-    kids = [_add_page(file, page, tree, fonts_object, secret) for page in pages]
+    kids = [_add_page(file, page, tree, f"/Font {fonts_object} 0 R {resources}", secret) for page in pages]
     file.put(tree, f"<< /Type /Pages /Count {len(kids)} /Kids [{' '.join(f'{kid} 0 R' for kid in kids)}] >>")
     root = file.add(f"<< /Type /Catalog /Pages {tree} 0 R {catalog} >>")
     return file.render(root, secret.trailer if secret else "")
 
 
-def _add_page(file: PdfFile, page: Page, tree: int, fonts: int, secret: _Secret | None) -> int:
+def _add_page(file: PdfFile, page: Page, tree: int, resources: str, secret: _Secret | None) -> int:
     lines = [f"/{line.font} {line.size} Tf 1 0 0 1 {line.x} {line.y} Tm ({_escaped(line.text)}) Tj" for line in page.lines]
     data = page.content + f"BT\n{chr(10).join(lines)}\nET".encode("cp1252")
     content = file.stream(secret.hidden(data, file.next_number) if secret else data)
     width, height = page.size
     return file.add(
         f"<< /Type /Page /Parent {tree} 0 R /MediaBox [0 0 {width} {height}] /Rotate {page.rotate} "
-        f"/Resources << /Font {fonts} 0 R >> /Contents {content} 0 R >>"
+        f"/Resources << {resources} >> /Contents {content} 0 R >>"
     )
 
 
