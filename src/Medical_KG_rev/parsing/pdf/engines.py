@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from Medical_KG_rev.settings_pdf import PdfSettings
 
 
-def open_pdf_engine(settings: Settings, caller: Caller | None = None) -> PdfEngine:
-    """``local`` in a process of its own, or ``mineru``, whose requests ``caller`` makes. To be closed.
+def open_pdf_engine(settings: Settings, caller_for: Callable[[str], Caller]) -> PdfEngine:
+    """What reads PDFs: on this machine, in a process that can be killed, or on a server, whose requests ``caller_for`` makes.
 
     Raises:
         PartUnavailableError: OCR is asked for and not installed.
@@ -29,7 +29,7 @@ def open_pdf_engine(settings: Settings, caller: Caller | None = None) -> PdfEngi
     if settings.pdf.engine == "mineru":
         from Medical_KG_rev.parsing.pdf.mineru import MineruEngine
 
-        return MineruEngine(settings.mineru, limits, caller, passwords=passwords)
+        return MineruEngine(settings.mineru, limits, caller_for(settings.mineru.policy), passwords=passwords)
     options = {"limits": msgspec.to_builtins(limits), "ocr": settings.pdf.ocr}
     return IsolatedEngine(local_engine, options, limits=limits, passwords=passwords)
 
