@@ -1,4 +1,4 @@
-"""Search of 100,000 chunks with OpenSearch and PostgreSQL on this machine: three legs, fusion and 10 passages, no encoder.
+"""Search of many chunks with OpenSearch and PostgreSQL on this machine: three legs, fusion and 10 passages, no encoder.
 
 The chunks, vectors and queries of ``bench_index.py``. BM25 and the sparse leg are asked of OpenSearch; dense
 segments lie in a folder.
@@ -29,14 +29,14 @@ NEEDED = ("postgres", "opensearch")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--chunks", type=int, default=100_000, help="a multiple of 1,000")
+    parser.add_argument("--chunks", type=int, default=20_000, help="a multiple of 1,000; the bounds are for 100,000")
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--folder", type=Path, help="of servers and index, kept; one that is filled is used as it is")
     options = parser.parse_args()
     queries = Queries([row["text"] for row in records(scifact("queries_train.jsonl"))[: options.queries]])
     corpus = Corpus(records(scifact()))
     narrow = make_filter({"mesh": ["D000050"]})
-    heading("Search with OpenSearch")
+    heading(f"Search with OpenSearch, {options.chunks:,} chunks")
     with workspace() as temporary, served_stores(options.folder or temporary) as stores:
         with stores.reading("default") as catalogue:
             is_filled = catalogue is not None
