@@ -1,0 +1,104 @@
+"""What only the printed page needs: running heads and feet, page numbers, line numbers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from Medical_KG_rev.parsing.pdf.local.pieces import Line, Page
+
+_TOP, _BOTTOM = 0.13, 0.87
+"""Running heads and feet stand outside these parts of the height."""
+_SAME_HEIGHT = 4.0
+_PAGE_NUMBER = re.compile(r"^(?:page\s+)?[a-z]{0,3}\s?\d{1,5}(?:\s*(?:of|/|\u2013|-)\s*\d{1,5})?$|^[ivxl]{1,6}$", re.IGNORECASE)
+_PLAIN_NUMBER = re.compile(r"^[1-9]\d{0,4}$")
+_CAPTION = re.compile(r"^(?:table|fig)", re.IGNORECASE)
+_LETTER, _TELLING = re.compile(r"[^\W\d_]"), 6
+"""A repeated text of fewer letters may be a part of a table or figure."""
+_LEAST_NUMBERED_LINES = 5
+
+
+def without_furniture(pages: Sequence[Page]) -> list[Page]:
+    """The pages without it."""
+    repeated, offset = _repeated(pages), _numbering(pages)
+    return [_cleared(page, repeated, offset) for page in pages]
+
+
+def _numbering(pages: Sequence[Page]) -> int | None:
+    """What most pages' printed numbers are ahead of their place in the file; None where fewer than half of the pages have any."""
+    offsets: Counter[int] = Counter()
+    for page in pages:
+        offsets.update({int(line.text) - page.number for line in _outer(page) if _PLAIN_NUMBER.match(line.text)})
+    (offset, count), *_ = offsets.most_common(1) or [(0, 0)]
+    return offset if count > max(1, len(pages) // 2 - 1) else None
+
+
+def _outer(page: Page) -> list[Line]:
+    return [line for line in page.lines if line.box.bottom < _TOP * page.height or line.box.top > _BOTTOM * page.height]
+
+
+def _key(line: Line) -> str:
+    return re.sub(r"\d+", "#", " ".join(line.text.casefold().split()))
+
+
+def _repeated(pages: Sequence[Page]) -> dict[str, list[float]]:
+    """Texts, numbers apart, that stand at one height of at least two pages; and the heights."""
+    heights: dict[str, list[float]] = defaultdict(list)
+    for page in pages:
+        for key, height in {(_key(line), round(line.baseline, 1)) for line in _outer(page) if not _CAPTION.match(line.text)}:
+            heights[key].append(height)
+    found = {}
+    for key, places in heights.items():
+        shared = [place for place in places if sum(abs(place - other) <= _SAME_HEIGHT for other in places) > 1]
+        if shared:
+            found[key] = shared
+    return found
+
+
+def _cleared(page: Page, repeated: dict[str, list[float]], offset: int | None) -> Page:
+    outer = _outer(page)
+    dropped = [
+        line
+        for line in outer
+        if any(abs(line.baseline - height) <= _SAME_HEIGHT for height in repeated.get(_key(line), ()))
+        and (len(_LETTER.findall(line.text)) >= _TELLING or _is_outermost(line, page))
+    ]
+    dropped += [line for line in outer if _PAGE_NUMBER.match(line.text) and _is_outermost(line, page)]
+    dropped += [line for line in outer if offset is not None and line.text == str(page.number + offset)]
+    rows = {line.baseline for line in dropped if _is_alone(line, page)}
+    dropped += [line for line in outer if any(abs(line.baseline - row) <= 1 for row in rows)]
+    dropped += line_numbers(page.lines)
+    gone = set(map(id, dropped))
+    return replace(page, lines=tuple(line for line in page.lines if id(line) not in gone)) if gone else page
+
+
+def _is_outermost(line: Line, page: Page) -> bool:
+    """Whether the page has nothing above this line, or nothing below."""
+    others = [other for other in page.lines if abs(other.baseline - line.baseline) > 2]
+    return all(other.box.top > line.box.top for other in others) or all(other.box.bottom < line.box.bottom for other in others)
+
+
+def _is_alone(line: Line, page: Page) -> bool:
+    """Whether the row of a line is outermost and apart from the next."""
+    others = [abs(other.baseline - line.baseline) for other in page.lines if abs(other.baseline - line.baseline) > 2]
+    return _is_outermost(line, page) and min(others, default=0) > 1.7 * line.size
+
+
+def line_numbers(lines: Sequence[Line]) -> list[Line]:
+    """Numbers in a margin that count the lines of a manuscript: alone, aligned, rising downwards, outside all other text."""
+    numbers = [line for line in lines if line.text.isdigit()]
+    edges = Counter(round(line.box.x1) for line in numbers)
+    if not edges:
+        return []
+    edge, _ = edges.most_common(1)[0]
+    column = sorted((line for line in numbers if abs(line.box.x1 - edge) <= 2), key=lambda line: line.baseline)
+    values = [int(line.text) for line in column]
+    steps = {after - before for before, after in pairwise(values)}
+    if len(column) < _LEAST_NUMBERED_LINES or len(steps) != 1 or steps <= {0}:
+        return []
+    others = [line for line in lines if line not in column]
+    is_outside = all(line.box.x0 >= edge for line in others) or all(line.box.x1 <= column[0].box.x0 for line in others)
+    return column if is_outside and others and steps.pop() in (1, 2, 5) else []

@@ -1,0 +1,66 @@
+"""A file opened with pdfium, and its pages read one by one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from Medical_KG_rev.parsing.pdf.local.characters import Frame, runs_of
+from Medical_KG_rev.parsing.pdf.local.graphics import graphics_of
+from Medical_KG_rev.parsing.pdf.local.lines import lines_of
+from Medical_KG_rev.parsing.pdf.local.pieces import Line, Page, Run
+
+_NO_SIZE = (612.0, 792.0)
+"""Taken for a page that cannot be loaded."""
+
+
+def read_pages(document: pypdfium2.PdfDocument) -> Iterator[tuple[Page, str]]:
+    """The pages in order, each with a warning where it is broken (it is empty then).
+
+    Each is closed before the next is loaded, so that pdfium holds no more than one.
+    """
+    for index in range(len(document)):
+        try:
+            page = document[index]
+        except pypdfium2.PdfiumError:
+            yield Page(index + 1, *_NO_SIZE, (), (), (), ()), f"page {index + 1} is broken and was left out"
+            continue
+        try:
+            yield _read(page, index + 1), ""
+        finally:
+            page.close()
+
+
+def _read(page: Any, number: int) -> Page:
+    width, height = page.get_size()
+    frame = Frame.of(page.get_bbox(), page.get_rotation() // 90)
+    graphics = graphics_of(page, frame)
+    text_page = pdfium.FPDFText_LoadPage(page)
+    if not text_page:
+        return Page(number, width, height, (), (), (), ())
+    try:
+        by_turn: dict[int, list[Run]] = defaultdict(list)
+        for turn, run in runs_of(text_page, frame, graphics.clipped):
+            by_turn[turn].append(run)
+    finally:
+        pdfium.FPDFText_ClosePage(text_page)
+    upright = [line for line in lines_of(by_turn.pop(0, [])) if _is_shown(line, width, height)]
+    return Page(
+        number,
+        width,
+        height,
+        tuple(upright),
+        graphics.rules,
+        graphics.pictures,
+        graphics.drawings,
+        sideways=tuple((turn, tuple(lines_of(runs))) for turn, runs in sorted(by_turn.items())),
+    )
+
+
+def _is_shown(line: Line, width: float, height: float) -> bool:
+    box = line.box
+    return -1 <= (box.x0 + box.x1) / 2 <= width + 1 and -1 <= (box.top + box.bottom) / 2 <= height + 1
