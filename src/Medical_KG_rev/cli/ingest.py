@@ -53,8 +53,8 @@ def ingest(
 ) -> int:
     """Brings documents from SOURCE and runs them through a pipeline.
 
-    SOURCE is clinicaltrials, openalex, pmc-fulltext or local. For local, give files and folders: ClinicalTrials.gov v2 JSON,
-    OpenAlex JSON, JATS XML, text, and JSON Lines of {"_id", "title", "text"}.
+    SOURCE is clinicaltrials, openalex, pmc-fulltext, unpaywall, core or local. For local, give files and folders:
+    ClinicalTrials.gov v2 JSON, OpenAlex JSON, JATS XML, PDF, text, and JSON Lines of {"_id", "title", "text"}.
     """
     asked = {"query": query, "since": since, "limit": limit, **_named(source, ids)}
     if dry_run:
