@@ -100,16 +100,17 @@ def check_determinism(make_engine: MakeEngine, folder: Path) -> None:
 
 def check_rotation(make_engine: MakeEngine, folder: Path) -> None:
     """A page is measured as it is shown."""
-    layout = _read(make_engine, folder, text_pdf([Page([Line(100, 700, "A line on a page that lies.", 12)], rotate=90)]))
+    line = Line(100, 300, "A line on a page that lies.", 12, upward=True)
+    layout = _read(make_engine, folder, text_pdf([Page([line], rotate=90)]))
     check_layout(layout)
     expect(layout.pages == (PageSize(842.0, 595.0),), f"a rotated page is as wide as it is shown; got {layout.pages}")
     block = next((block for block in layout.blocks if "page that lies" in block.text), None)
     if block is None:
         raise ConformanceError("a line on a rotated page is read")
     left, top, right, bottom = block.bbox
-    # 100 from the left and 700 from the bottom, then a quarter clockwise: 700 from the left, 100 from the top.
-    expect(690 < left < right < 720, f"the line stands at the right of the page as it is shown; got {block.bbox}")
-    expect(90 < top < bottom < 260, f"the line runs down the page as it is shown; got {block.bbox}")
+    # A quarter clockwise: what was 300 from the bottom is 300 from the left, what was 100 from the left is 100 from the top.
+    expect(290 < left < 310 < 400 < right < 500, f"the line begins 300 points from the left as it is shown; got {block.bbox}")
+    expect(80 < top < 100 <= bottom < 110, f"the line stands 100 points from the top as it is shown; got {block.bbox}")
 
 
 def check_progress(make_engine: MakeEngine, folder: Path) -> None:

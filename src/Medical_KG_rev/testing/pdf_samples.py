@@ -17,13 +17,17 @@ _PERMISSIONS = -4
 
 
 class Line(NamedTuple):
-    """A line of text: its left end and base line in points from the page's lower left corner, and its size."""
+    """A line of text: its left end and base line in points from the page's lower left corner, and its size.
+
+    ``upward``: it runs up the page, so that it is upright where the page is shown with a quarter turn.
+    """
 
     x: float
     y: float
     text: str
     size: float = 10.0
     font: str = "F1"
+    upward: bool = False
 
 
 class Page(NamedTuple):
@@ -100,7 +104,10 @@ def text_pdf(
 
 
 def _add_page(file: PdfFile, page: Page, tree: int, resources: str, secret: _Secret | None) -> int:
-    lines = [f"/{line.font} {line.size} Tf 1 0 0 1 {line.x} {line.y} Tm ({_escaped(line.text)}) Tj" for line in page.lines]
+    lines = [
+        f"/{line.font} {line.size} Tf {'0 1 -1 0' if line.upward else '1 0 0 1'} {line.x} {line.y} Tm ({_escaped(line.text)}) Tj"
+        for line in page.lines
+    ]
     data = page.content + f"BT\n{chr(10).join(lines)}\nET".encode("cp1252")
     content = file.stream(secret.hidden(data, file.next_number) if secret else data)
     width, height = page.size
