@@ -17,6 +17,8 @@ from Medical_KG_rev.adapters import AdapterManager, PluginIngestStage
 from Medical_KG_rev.adapters.dois import doi_name, normal_doi
 from Medical_KG_rev.adapters.open_copies import best_first
 from Medical_KG_rev.models import AdapterRequest, ListingPage, PdfAsset, PdfCandidates, RawPayload, StageContext
+from Medical_KG_rev.orchestration.resilience import ResilientCaller
+from Medical_KG_rev.orchestration.topology import ResiliencePolicyConfig
 from Medical_KG_rev.settings import Settings
 from Medical_KG_rev.testing import check_adapter
 
@@ -227,6 +229,23 @@ def test_both_keep_the_contract_of_adapters(request: pytest.FixtureRequest, make
     by_id = AdapterRequest(source=source, ids=tuple(f"10.9999/inv.{number}" for number in numbers))
     assert len(check_adapter(adapter, by_id, unknown_id="10.9999/none")) == 7
     assert len(check_adapter(adapter, AdapterRequest(source=source, query="invented"))) == 7
+
+
+@pytest.mark.parametrize("source", ["unpaywall", "core"])
+def test_an_id_whose_attempts_are_used_up_is_named(
+    request: pytest.FixtureRequest, make_adapter: Make, api_errors: SimpleNamespace, source: str
+) -> None:
+    """So that it alone fails, and not all that were asked for with it."""
+    played = request.getfixturevalue(f"{source}_api")
+    policy = ResiliencePolicyConfig(max_attempts=2, backoff_strategy="none", timeout_seconds=30)
+    caller = ResilientCaller(policy, sleep=lambda seconds: None)
+    manager = AdapterManager(Settings(contact_email=MAIL), lambda policy: caller)
+    played.fail(*[api_errors.unavailable()] * 2)
+    with pytest.raises(errors.RetriesExhaustedError) as caught:
+        fetch(manager.get(source), DOI, "10.9999/other")
+    assert (caught.value.source_id, caught.value.last_code, len(played.requests)) == (DOI, "remote_unavailable", 2)
+    manager.close()
+    caller.close()
 
 
 @pytest.mark.parametrize("source", ["unpaywall", "core"])

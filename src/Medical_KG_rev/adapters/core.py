@@ -9,7 +9,7 @@ import msgspec
 
 from Medical_KG_rev.adapters.dois import doi_name, normal_doi
 from Medical_KG_rev.adapters.http import SourceClient
-from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, list_ids, list_pages, unidentified
+from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, each_alone, list_ids, list_pages, unidentified
 from Medical_KG_rev.adapters.open_copies import asset_payload, best_first, filled
 from Medical_KG_rev.errors import MissingIdentifierError, RecordNotFoundError, UsageError
 from Medical_KG_rev.models import AdapterRequest, ListedRecord, ListingPage, PdfAsset, PdfCandidates, RawPayload
@@ -81,10 +81,10 @@ class CoreAdapter:
 
         Raises:
             UsageError: a wrong id.
-            RemoteError: a request failed for good.
+            RemoteError: a request failed for good; RetriesExhaustedError names the id (``source_id``).
         """
         ids = checked_ids(request.ids, _normal, self.name, EXAMPLE)
-        return [payload for name in ids for payload in self._one(name)]
+        return list(each_alone(ids, self._one))
 
     def close(self) -> None:
         self._client.close()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from Medical_KG_rev.adapters import cursors
 from Medical_KG_rev.adapters.cursors import RemoteCursor
-from Medical_KG_rev.errors import PayloadError, UnexpectedContentError, UsageError
-from Medical_KG_rev.models import AdapterRequest, ErrorInfo, ListedRecord, ListingPage
+from Medical_KG_rev.errors import PayloadError, RetriesExhaustedError, UnexpectedContentError, UsageError
+from Medical_KG_rev.models import AdapterRequest, ErrorInfo, ListedRecord, ListingPage, RawPayload
 
 PAGE_RECORDS = 500
 """Records in a page of identifiers that were given."""
@@ -33,6 +33,20 @@ def checked_ids(ids: Sequence[str], normal: Callable[[str], str | None], source:
             raise UsageError(f"{given!r} is not an id of {source}.", remedy=f"An id looks like {example}.", valid=[example])
         found[spelt] = None
     return tuple(found)
+
+
+def each_alone(ids: Sequence[str], fetch: Callable[[str], Iterator[RawPayload]]) -> Iterator[RawPayload]:
+    """What is fetched with a request for each id.
+
+    Raises:
+        RetriesExhaustedError: names the id (``source_id``): whoever asked for many is told which one it was.
+    """
+    for source_id in ids:
+        try:
+            yield from fetch(source_id)
+        except RetriesExhaustedError as error:
+            subject = {**error.subject, "source_id": source_id}
+            raise RetriesExhaustedError(error.message, remedy=error.remedy, **subject) from error.__cause__
 
 
 def unidentified(content: bytes, error: PayloadError) -> ListedRecord:

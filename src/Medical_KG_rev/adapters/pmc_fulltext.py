@@ -10,12 +10,11 @@ import msgspec
 from Medical_KG_rev.adapters.answers import reason
 from Medical_KG_rev.adapters.formats import sniff
 from Medical_KG_rev.adapters.http import SourceClient
-from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, list_ids, list_pages
+from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, each_alone, list_ids, list_pages
 from Medical_KG_rev.adapters.pmc_pdf import pdf_payloads
 from Medical_KG_rev.errors import (
     PayloadError,
     RecordNotFoundError,
-    RetriesExhaustedError,
     UnexpectedContentError,
     UnsupportedFormatError,
 )
@@ -86,7 +85,7 @@ class PmcFulltextAdapter:
         ids = checked_ids(request.ids, _normal, self.name, EXAMPLE)
         if request.rendition == "pdf":
             return list(pdf_payloads(self._client, ids, self.name, self.version))
-        return [payload for pmcid in ids for payload in self._article(pmcid)]
+        return list(each_alone(ids, self._article))
 
     def close(self) -> None:
         self._client.close()
@@ -97,9 +96,6 @@ class PmcFulltextAdapter:
             self._check(pmcid, content)
         except RecordNotFoundError:
             return
-        except RetriesExhaustedError as error:  # of this article alone, perhaps: whoever asked for many is told which
-            subject = {**error.subject, "source_id": pmcid}
-            raise RetriesExhaustedError(error.message, remedy=error.remedy, **subject) from error.__cause__
         yield RawPayload(
             source=self.name,
             source_id=pmcid,

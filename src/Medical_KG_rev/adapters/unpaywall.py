@@ -9,7 +9,7 @@ import msgspec
 
 from Medical_KG_rev.adapters.dois import doi_name, normal_doi
 from Medical_KG_rev.adapters.http import SourceClient
-from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, list_ids, list_pages
+from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, each_alone, list_ids, list_pages
 from Medical_KG_rev.adapters.open_copies import asset_payload, best_first, filled
 from Medical_KG_rev.errors import ConfigurationError, RecordNotFoundError, UsageError
 from Medical_KG_rev.models import AdapterRequest, ErrorInfo, ListedRecord, ListingPage, PdfAsset, PdfCandidates, RawPayload
@@ -85,11 +85,11 @@ class UnpaywallAdapter:
         Raises:
             ConfigurationError: as :meth:`list_records`.
             UsageError: a wrong DOI.
-            RemoteError: a request failed for good.
+            RemoteError: a request failed for good; RetriesExhaustedError names the DOI (``source_id``).
         """
         self._require_email()
         ids = checked_ids(request.ids, normal_doi, self.name, EXAMPLE)
-        return [payload for doi in ids for payload in self._article(doi)]
+        return list(each_alone(ids, self._article))
 
     def close(self) -> None:
         self._client.close()
