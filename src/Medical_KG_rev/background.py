@@ -6,17 +6,22 @@ import logging
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from Medical_KG_rev.errors import MedicalKGError, is_transient
 from Medical_KG_rev.orchestration.ledger import Ledger
 from Medical_KG_rev.parts import PlatformParts
+
+if TYPE_CHECKING:
+    from Medical_KG_rev.orchestration.events.pdf_messages import PdfMessages
 
 logger = logging.getLogger(__name__)
 
 ALIVE_SECONDS = 5.0
 LOOK_SECONDS = 0.25
 """How often an idle reader looks whether a PDF is queued, which costs it a reading of an index."""
+LISTENING_LOOK_SECONDS = 2.0
+"""The same for one that hears messages about what is queued: it looks for files whose time has come, and for lost messages."""
 DRAIN_SECONDS = 10.0
 """How long the end of a command waits for the last events to be published; what is left stays in the outbox."""
 
@@ -121,10 +126,15 @@ class Background:
             self.failure = failure
 
 
-def await_pdf(ledger: Ledger, stop: threading.Event) -> None:
-    """Returns when a PDF waits for an engine, or ``stop`` is set."""
-    while not stop.wait(LOOK_SECONDS) and not _has_pdf(ledger):
-        pass
+def await_pdf(ledger: Ledger, stop: threading.Event, messages: PdfMessages | None = None) -> None:
+    """Returns when a PDF waits for an engine, or ``stop`` is set. With ``messages`` it looks after each, and now and then."""
+    while not stop.is_set():
+        if messages is None:
+            stop.wait(LOOK_SECONDS)
+        else:
+            messages.wait(stop, LISTENING_LOOK_SECONDS)
+        if _has_pdf(ledger):
+            return
 
 
 def _has_pdf(ledger: Ledger) -> bool:

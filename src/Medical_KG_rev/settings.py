@@ -150,9 +150,12 @@ class EventSettings(BaseModel):
     sink: Literal["log", "kafka"] | None = Field(default=None, description="Default: `log` in `embedded`, `kafka` in `services`.")
     bootstrap_servers: str = Field(default="", description="Kafka's brokers, `host:port,…`.")
     topic: str = "orchestration.events.v1"
-    partitions: int = Field(default=10, ge=1, description="Of the topic, when it is created.")
-    replication_factor: int = Field(default=1, ge=1, description="Of the topic, when it is created.")
-    retention_hours: float = Field(default=168.0, gt=0, description="Of the topic, when it is created.")
+    pdf_queue_topic: str = Field(
+        default="mineru.queue.v1", min_length=1, description="Kafka's topic by which PDF workers hear of files that wait."
+    )
+    partitions: int = Field(default=10, ge=1, description="Of the topics, when they are created.")
+    replication_factor: int = Field(default=1, ge=1, description="Of the topics, when they are created.")
+    retention_hours: float = Field(default=168.0, gt=0, description="Of the topics, when they are created.")
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="How the brokers are spoken to: with TLS (`…SSL`), with a login (`SASL_…`)."
     )

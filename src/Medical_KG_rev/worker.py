@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.observability.logs import configure_logging
 from Medical_KG_rev.orchestration.ledger import JobStatus, Ledger
 from Medical_KG_rev.orchestration.ledger.admission import LEASING
+from Medical_KG_rev.orchestration.ledger.pdf_queue import PdfDepth
 from Medical_KG_rev.orchestration.ledger.recovery import STOPPED
 from Medical_KG_rev.orchestration.session import IngestSession, ReplaceProcess
 from Medical_KG_rev.orchestration.submission import IdFactory, SubmissionParts
@@ -39,6 +41,7 @@ FAULT_PAUSE_SECONDS = 5.0
 LOOK_SECONDS = 0.1
 """How often an idle worker looks whether a batch is queued, which costs it a reading of an index."""
 
+IDLE = PdfDepth(queued=0, leased=0, oldest_at=None)
 RESIDENT = ("work", "read")
 """Commands of processes that stay."""
 
@@ -58,8 +61,7 @@ def execute(parts: PlatformParts, command: dict[str, Any], tell: Tell, stop: thr
         {"event": "retry", "attempt": attempt, "wait_seconds": round(wait, 1), "message": str(error)}
     )
     kind, stop = command["command"], stop or threading.Event()
-    reads_beside = kind != "read" and parts.settings.profile == "embedded"
-    with Background(parts, tell, resident=kind in RESIDENT, reads_pdfs=reads_beside) as background:
+    with Background(parts, tell, resident=kind in RESIDENT, reads_pdfs=kind != "read" and _reads_beside(parts)) as background:
         if kind == "read":
             return _read(parts, stop, tell, once=command.get("once", False))
         session = open_session(parts, background.watched(tell), patient=kind != "work")
@@ -136,10 +138,11 @@ def _work(
         try:
             if faulted:  # a batch that could not be given back while the ledger was away is given back now
                 parts.ledger.recovery.release_worker(parts.registration.token, STOPPED)
+            reading = once and _reads_beside(parts) and parts.ledger.pdfs.depth() != IDLE  # what it makes ready is seen after it
             worked, faulted = session.work(), False
             batches += worked
             if not worked:
-                if once and _is_idle(parts.ledger):
+                if once and not reading and _is_idle(parts.ledger):
                     break
                 _await_batch(parts, stop)
         except WorkerStoppedError:
@@ -155,8 +158,16 @@ def _work(
 
 def _read(parts: PlatformParts, stop: threading.Event, tell: Tell, *, once: bool = False) -> dict[str, Any]:
     """Reads PDFs until told to stop, or, with ``once``, until none waits."""
-    ledger = parts.ledger
-    return {"files": parts.pdf_reader(tell).run(stop, lambda stopped: await_pdf(ledger, stopped), until_idle=once)}
+    ledger, messages = parts.ledger, None if once else parts.pdf_messages()
+    with ExitStack() as stack:
+        if messages is not None:
+            stack.callback(messages.close)
+        return {"files": parts.pdf_reader(tell).run(stop, lambda stopped: await_pdf(ledger, stopped, messages), until_idle=once)}
+
+
+def _reads_beside(parts: PlatformParts) -> bool:
+    """Whether processes that run batches read PDFs too: on one machine, where nobody else would."""
+    return parts.settings.profile == "embedded"
 
 
 def _await_batch(parts: PlatformParts, stop: threading.Event) -> None:

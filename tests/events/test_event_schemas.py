@@ -18,6 +18,7 @@ from Medical_KG_rev.orchestration.events.asyncapi import asyncapi_document, asyn
 from Medical_KG_rev.orchestration.events.envelope import to_json, to_kafka_message
 from Medical_KG_rev.orchestration.events.examples import example_events
 from Medical_KG_rev.orchestration.events.schemas import attributes_schema, data_schema
+from Medical_KG_rev.orchestration.events.types import PDF_QUEUE_TOPIC
 
 pytestmark = pytest.mark.component
 
@@ -156,16 +157,21 @@ def test_the_document_is_written_only_when_stale(tmp_path: Path) -> None:
 def test_b7_channel_messages_bindings_and_schemas() -> None:
     document = yaml.safe_load((DOCS / "asyncapi.yaml").read_text(encoding="utf-8"))
     assert document["asyncapi"] == "3.0.0"
-    (channel,) = document["channels"].values()
-    assert channel["address"] == TOPIC
+    channel, queue = (document["channels"][name] for name in ("orchestrationEvents", "pdfQueue"))
+    assert (channel["address"], queue["address"]) == (TOPIC, PDF_QUEUE_TOPIC)
     kafka = channel["bindings"]["kafka"]
     assert kafka["partitions"] >= 1
     assert kafka["topicConfiguration"]["retention.ms"] > 0
     assert {"StageStarted", "StageCompleted", "StageFailed", "StageRetrying"} <= set(channel["messages"])
     assert len(channel["messages"]) == len(EVENT_TYPES)
-    (operation,) = document["operations"].values()
+    operation = document["operations"]["publishOrchestrationEvents"]
     assert operation["action"] == "send"
     assert len(operation["messages"]) == len(EVENT_TYPES)
+    assert set(queue["messages"]) == {"PdfRequested"}
+    assert {name: each["action"] for name, each in document["operations"].items() if "pdfQueue" in each["channel"]["$ref"]} == {
+        "requestPdf": "send",
+        "hearOfPdf": "receive",
+    }
 
 
 def test_every_reference_of_the_document_leads_somewhere() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from Medical_KG_rev.errors import MedicalKGError
 from Medical_KG_rev.parts.components import ComponentParts
 
 if TYPE_CHECKING:
+    from Medical_KG_rev.orchestration.events.pdf_messages import PdfMessages
     from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
     from Medical_KG_rev.parsing.pdf.port import PdfEngine
     from Medical_KG_rev.pdf_reading import PdfReader
@@ -47,6 +49,17 @@ class ReadingParts(ComponentParts):
             metrics=self.metrics,
             tell=tell,
         )
+
+    def pdf_messages(self) -> PdfMessages | None:
+        """Hears of files that wait, to be closed; None where events go to a log, and the table alone is looked at."""
+        from Medical_KG_rev.orchestration.events.places import KafkaTopic
+
+        place = self.event_place
+        if not isinstance(place, KafkaTopic):
+            return None
+        from Medical_KG_rev.orchestration.events.pdf_messages import PdfMessages
+
+        return PdfMessages(replace(place, name=self.settings.events.pdf_queue_topic))
 
     def pdf_document_key(self, doc_id: str, stored: Mapping[str, Any]) -> str | None:
         """The key of the document that the engine makes of a stored PDF; None where the engine cannot be asked what it is."""

@@ -80,6 +80,7 @@ class StoreParts:
     def event_place(self) -> EventPlace:
         """Where CloudEvents go."""
         from Medical_KG_rev.orchestration.events.places import KafkaTopic, LogFolder
+        from Medical_KG_rev.orchestration.events.types import PDF_REQUESTED
 
         events = self.settings.events
         if self.settings.event_sink == "log":
@@ -91,6 +92,7 @@ class StoreParts:
             replication_factor=events.replication_factor,
             retention_ms=int(events.retention_hours * 3_600_000),
             options=events.client_options(),
+            copies={PDF_REQUESTED: events.pdf_queue_topic},
         )
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The AsyncAPI document of the event channel, made from the schemas.
+"""The AsyncAPI document of the channels, made from the schemas.
 
 ``python -m Medical_KG_rev.orchestration.events.asyncapi docs`` writes it below a documentation folder.
 """
@@ -14,9 +14,10 @@ import yaml
 from Medical_KG_rev.orchestration.events.envelope import CONTENT_TYPE, to_kafka_message
 from Medical_KG_rev.orchestration.events.examples import example_events
 from Medical_KG_rev.orchestration.events.model import Event
+from Medical_KG_rev.orchestration.events.pdf_messages import GROUP
 from Medical_KG_rev.orchestration.events.places import KafkaTopic
 from Medical_KG_rev.orchestration.events.schemas import Schema, attributes_schema, data_schema
-from Medical_KG_rev.orchestration.events.types import TOPIC, cloudevent_type
+from Medical_KG_rev.orchestration.events.types import PDF_QUEUE_TOPIC, PDF_REQUESTED, TOPIC, cloudevent_type
 
 DOCUMENT_FILE = Path("asyncapi.yaml")
 
@@ -29,23 +30,32 @@ _DESCRIPTION = (
     "not know."
 )
 
+_QUEUE_DESCRIPTION = (
+    "PDFs that wait for an engine. A message is a hint: the ledger's queue says which files wait and who reads which, so that a "
+    "message that is repeated, late or lost loses no file and has none read twice."
+)
+
 
 def asyncapi_document() -> dict[str, Any]:
     """The document (AsyncAPI 3.0.0) as plain data."""
     examples = example_events()
-    names = [_camel(event.type) for event in examples]
+    names, queued = [_camel(event.type) for event in examples], [_camel(PDF_REQUESTED)]
     return {
         "asyncapi": "3.0.0",
         "info": {"title": "Events of Medical_KG_rev", "version": "1.0.0", "description": _DESCRIPTION},
         "defaultContentType": CONTENT_TYPE,
-        "channels": {"orchestrationEvents": _channel(names)},
+        "channels": {
+            "orchestrationEvents": _channel(TOPIC, names, "Everything that happens."),
+            "pdfQueue": _channel(PDF_QUEUE_TOPIC, queued, _QUEUE_DESCRIPTION),
+        },
         "operations": {
-            "publishOrchestrationEvents": {
-                "action": "send",
-                "channel": {"$ref": "#/channels/orchestrationEvents"},
-                "summary": "The relay publishes what the ledger has written.",
-                "messages": [{"$ref": f"#/channels/orchestrationEvents/messages/{name}"} for name in names],
-            }
+            "publishOrchestrationEvents": _operation(
+                "send", "orchestrationEvents", names, "The relay publishes what the ledger has written."
+            ),
+            "requestPdf": _operation("send", "pdfQueue", queued, "The relay publishes the same message here, too."),
+            "hearOfPdf": _operation(
+                "receive", "pdfQueue", queued, f"PDF workers (consumer group `{GROUP}`) look into the ledger's queue."
+            ),
         },
         "components": {
             "messages": {name: _message(name, event) for name, event in zip(names, examples, strict=True)},
@@ -77,21 +87,30 @@ def write_document(docs: Path) -> bool:
     return stale
 
 
-def _channel(names: list[str]) -> dict[str, Any]:
+def _channel(topic: str, names: list[str], description: str) -> dict[str, Any]:
     defaults = KafkaTopic(bootstrap_servers="")
     return {
-        "address": TOPIC,
-        "description": "Partitions, replicas and retention are what the topic is created with by default.",
+        "address": topic,
+        "description": f"{description} Partitions, replicas and retention are what the topic is created with by default.",
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
         "bindings": {
             "kafka": {
-                "topic": TOPIC,
+                "topic": topic,
                 "partitions": defaults.partitions,
                 "replicas": defaults.replication_factor,
                 "topicConfiguration": {"cleanup.policy": ["delete"], "retention.ms": defaults.retention_ms},
                 "bindingVersion": _BINDING_VERSION,
             }
         },
+    }
+
+
+def _operation(action: str, channel: str, names: list[str], summary: str) -> dict[str, Any]:
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "summary": summary,
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in names],
     }
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
+
+from cloudevents.core.bindings.kafka import KafkaMessage
 
 from Medical_KG_rev.errors import EventSinkUnavailableError
 from Medical_KG_rev.orchestration.events.envelope import to_kafka_message
@@ -27,7 +30,7 @@ class KafkaSink:
 
     The producer is idempotent, and messages fail together or not at all, so that those of a key are in the order given even
     when the broker goes away in between. After a failure, or when the broker has not confirmed all in time, the producer is
-    dropped with all that it still holds; the next publish makes a new one. The topic is created where it is missing.
+    dropped with all that it still holds; the next publish makes a new one. Topics are created where they are missing.
     """
 
     def __init__(self, place: KafkaTopic) -> None:
@@ -49,7 +52,7 @@ class KafkaSink:
         try:
             self._produce(producer, events, deliveries)
             producer.flush(self._place.delivery_timeout_seconds)
-            self._require_all(events, deliveries)
+            self._require_all(deliveries)
         except self._library.KafkaException as error:
             self.close()
             raise unavailable(self._place, reason_of(error)) from error
@@ -66,7 +69,7 @@ class KafkaSink:
 
     def _open(self) -> Any:
         if self._producer is None:
-            self._create_topic()
+            self._create_topics()
             config = {
                 "enable.idempotence": True,
                 "acks": "all",
@@ -79,54 +82,66 @@ class KafkaSink:
             self._producer = open_client(self._library.Producer, self._place, config)
         return self._producer
 
-    def _create_topic(self) -> None:
+    def _create_topics(self) -> None:
         admin = open_client(self._library.admin.AdminClient, self._place, {})
-        if topic_partitions(admin, self._place):
-            return
+        for name in dict.fromkeys([self._place.name, *self._place.copies.values()]):
+            if not topic_partitions(admin, replace(self._place, name=name)):
+                self._create_topic(admin, name)
+
+    def _create_topic(self, admin: Any, name: str) -> None:
         topic = self._library.admin.NewTopic(
-            self._place.name,
+            name,
             num_partitions=self._place.partitions,
             replication_factor=self._place.replication_factor,
             config={"retention.ms": str(self._place.retention_ms), "cleanup.policy": "delete"},
         )
-        created = admin.create_topics([topic], operation_timeout=self._place.connect_timeout_seconds)[self._place.name]
+        created = admin.create_topics([topic], operation_timeout=self._place.connect_timeout_seconds)[name]
         try:
             created.result(self._place.connect_timeout_seconds)
         except self._library.KafkaException as error:
             if error.args[0].code() != self._library.KafkaError.TOPIC_ALREADY_EXISTS:
-                raise unavailable(self._place, reason_of(error)) from error
+                raise unavailable(replace(self._place, name=name), reason_of(error)) from error
 
     def _produce(self, producer: Any, events: Sequence[Event], deliveries: _Deliveries) -> None:
         deadline = time.monotonic() + self._place.delivery_timeout_seconds
         for count, event in enumerate(events, start=1):
             message = to_kafka_message(event)
-            while True:
-                try:
-                    producer.produce(
-                        self._place.name, message.value, message.key, headers=message.headers, on_delivery=deliveries.report
-                    )
-                except BufferError:  # the producer's queue is full
-                    producer.poll(0.1)
-                    if time.monotonic() > deadline:
-                        raise unavailable(self._place, "its queue stays full") from None
-                else:
-                    break
+            for topic in self._topics(event):
+                self._send(producer, topic, message, deliveries, deadline)
             if count % _POLL_EVERY == 0:
                 producer.poll(0)
                 if deliveries.error is not None:
                     return
 
-    def _require_all(self, events: Sequence[Event], deliveries: _Deliveries) -> None:
+    def _topics(self, event: Event) -> list[str]:
+        further = self._place.copies.get(event.type)
+        return [self._place.name] if further is None else [self._place.name, further]
+
+    def _send(self, producer: Any, topic: str, message: KafkaMessage, deliveries: _Deliveries, deadline: float) -> None:
+        deliveries.expected += 1
+        while True:
+            try:
+                producer.produce(topic, message.value, message.key, headers=message.headers, on_delivery=deliveries.report)
+            except BufferError:  # the producer's queue is full
+                producer.poll(0.1)
+                if time.monotonic() > deadline:
+                    raise unavailable(self._place, "its queue stays full") from None
+            else:
+                return
+
+    def _require_all(self, deliveries: _Deliveries) -> None:
         if deliveries.error is not None:
             raise unavailable(self._place, str(deliveries.error))
-        if deliveries.delivered != len(events):
-            raise unavailable(self._place, f"{deliveries.delivered} of {len(events)} messages were confirmed in time")
+        if deliveries.delivered != deliveries.expected:
+            why = f"{deliveries.delivered} of {deliveries.expected} messages were confirmed in time"
+            raise unavailable(self._place, why)
 
 
 class _Deliveries:
-    """Delivery reports of one publish: how many messages arrived, and what the first that did not met."""
+    """Delivery reports of one publish: how many messages were sent and arrived, and what the first that did not met."""
 
     def __init__(self) -> None:
+        self.expected = 0
         self.delivered = 0
         self.error: str | None = None
 

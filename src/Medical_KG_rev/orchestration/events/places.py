@@ -30,7 +30,8 @@ class KafkaTopic:
     """A topic and the brokers (``host:port,…``) that have it.
 
     Partitions, replication and retention are used when the topic is created; a topic that exists is left as it is.
-    ``options`` are librdkafka's (``security.protocol``, ``sasl.…``) and never shown.
+    ``options`` are librdkafka's (``security.protocol``, ``sasl.…``) and never shown. ``copies``: short type of an event → a
+    further topic, which gets the events of this type too.
     """
 
     bootstrap_servers: str
@@ -41,6 +42,7 @@ class KafkaTopic:
     connect_timeout_seconds: float = 10.0
     delivery_timeout_seconds: float = 30.0
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    copies: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require_positive(

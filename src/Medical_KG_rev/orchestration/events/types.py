@@ -6,6 +6,9 @@ from Medical_KG_rev.errors import UsageError
 
 TOPIC = "orchestration.events.v1"
 """The channel of all of them."""
+PDF_REQUESTED = "pdf.requested"
+PDF_QUEUE_TOPIC = "mineru.queue.v1"
+"""The channel on which PDF workers are told of a file."""
 
 _PREFIX, _SUFFIX = "com.medical-kg.", ".v1"
 
@@ -21,7 +24,7 @@ JOB_TYPES = (
     "job.retried",
 )
 BATCH_TYPES = ("batch.created", "batch.leased", "batch.completed", "batch.lost")
-GATE_TYPES = ("gate.waiting", "gate.passed", "gate.opened", "gate.expired", "pdf.requested")
+GATE_TYPES = ("gate.waiting", "gate.passed", "gate.opened", "gate.expired", PDF_REQUESTED)
 CONFIG_TYPES = ("config.reloaded", "config.rejected")
 EVENT_TYPES = (*STAGE_TYPES, *JOB_TYPES, *BATCH_TYPES, *GATE_TYPES, *CONFIG_TYPES)
 """Short types."""
