@@ -103,9 +103,12 @@ def _install(environment: Path) -> None:
         ServiceStartError: they cannot be downloaded or installed.
     """
     shutil.rmtree(environment, ignore_errors=True)
-    python = str(environment / "bin" / "python")
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes"]
-    for command in ([sys.executable, "-m", "venv", str(environment)], [*pip, "-r", str(_LOCK)]):
+    own = [sys.executable, "-m"]
+    pip = [*own, "pip", "--python", str(environment / "bin" / "python"), "--quiet", "--disable-pip-version-check", "--no-input"]
+    for command in (
+        [*own, "venv", "--without-pip", str(environment)],
+        [*pip, "install", "--require-hashes", "--requirement", str(_LOCK)],
+    ):
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=_INSTALL_SECONDS)  # noqa: S603 - fixed
         except (OSError, subprocess.SubprocessError) as error:
