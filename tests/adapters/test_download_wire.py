@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from hostile_files import Detour, HostileServer, certified, pdf, resolve, serving
@@ -209,6 +210,21 @@ def test_a_name_that_turns_private_between_look_ups_is_never_connected_to(downlo
     require_good(downloads, downloads.bring("good", resolve=rebinding))
     assert asked == ["pdf.example"]
     assert downloads.detour.went == ["https://pdf.example at 93.184.216.34"]
+
+
+def test_the_next_address_of_a_host_is_tried(downloads: Downloads) -> None:
+    asked = []
+
+    class Unreachable(Detour):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            asked.append(request.url.host)
+            if request.url.host == "93.184.216.35":
+                raise httpx.ConnectError("no route to host")
+            return super().handle_request(request)
+
+    two = {"resolve": lambda host, port: ["93.184.216.35", "93.184.216.34"]}
+    require_good(downloads, downloads.bring("good", transport=Unreachable(downloads.server.server_port), **two))
+    assert asked == ["93.184.216.35", "93.184.216.34"]
 
 
 def test_the_next_copy_is_tried(downloads: Downloads) -> None:

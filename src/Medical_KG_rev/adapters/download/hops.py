@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -52,7 +53,8 @@ class Hops:
         self._schemes = ("http", "https") if allow_http else ("https",)
         self._allow_private = allow_private
         self._resolve = resolve
-        self._requests = 0
+        self._failures: Counter[str] = Counter()
+        """Connections to each host that failed: the next one goes to another of its addresses."""
 
     def open(self, url: str, headers: Mapping[str, str]) -> tuple[httpx.Response, httpx.URL]:
         """The answer at the end of all redirects, its body unread, and where it came from; of status 200, 206 or 416.
@@ -103,11 +105,11 @@ class Hops:
 
     def _send(self, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
         found = self._addresses(url)
-        self._requests += 1
-        address = found[self._requests % len(found)]  # another one each time: the first may be unreachable from here
+        address = found[self._failures[url.host] % len(found)]
         try:
             return self._client.send(addresses.pinned_request(self._client, url, address, headers), stream=True)
         except httpx.TransportError as error:
+            self._failures[url.host] += 1
             raise self.failure(url, error) from error
 
     def _addresses(self, url: httpx.URL) -> list[str]:
