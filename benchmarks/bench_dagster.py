@@ -26,7 +26,7 @@ from dagster import (
 from measuring import heading, servers, table, targets, workspace
 
 from Medical_KG_rev.orchestration.dagster.instance import open_instance
-from Medical_KG_rev.orchestration.dagster.launch import QUIET
+from Medical_KG_rev.orchestration.dagster.jobs import QUIET
 from Medical_KG_rev.settings import Settings
 
 OPS = 8

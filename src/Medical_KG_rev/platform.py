@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -21,9 +20,10 @@ from Medical_KG_rev.orchestration.routing import default_pipeline, pdf_pipeline
 from Medical_KG_rev.os_user import os_user
 from Medical_KG_rev.parts import PlatformParts
 from Medical_KG_rev.settings import Settings, settings_from
+from Medical_KG_rev.tenant_gates import TenantGates
+from Medical_KG_rev.tenant_graph import TenantGraph
 
 if TYPE_CHECKING:
-    from Medical_KG_rev.graph import EntityLookup, GraphStats, LadybugGraphStore, QueryRows
     from Medical_KG_rev.index import Retriever, SearchResult
     from Medical_KG_rev.index.filters import Filter
     from Medical_KG_rev.index.requests import RetrievalResult, RetrieveRequest
@@ -35,28 +35,6 @@ if TYPE_CHECKING:
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 ENDED_BADLY = (JobStatus.FAILED, JobStatus.DEAD)
-
-
-@dataclass(frozen=True, slots=True)
-class TenantGraph:
-    """One tenant's knowledge graph, read only."""
-
-    store: LadybugGraphStore
-    tenant: str
-
-    def show(self, entity: str, *, limit: int = 25) -> EntityLookup:
-        """What the graph knows of an entity, by id or name."""
-        return self.store.show(self.tenant, entity, limit)
-
-    def query(
-        self, cypher: str, parameters: Mapping[str, Any] | None = None, *, limit: int = 1000, timeout_seconds: float = 30.0
-    ) -> QueryRows:
-        """Rows of a reading Cypher query."""
-        return self.store.query(self.tenant, cypher, parameters, limit=limit, timeout_seconds=timeout_seconds)
-
-    def stats(self) -> GraphStats:
-        """How much the graph holds."""
-        return self.store.stats(self.tenant)
 
 
 class Platform:
@@ -273,6 +251,11 @@ class Platform:
         """
         self._own_job(job_id)
         return self.parts.ledger.cancel(job_id, actor=os_user(), reason=reason)
+
+    @property
+    def gates(self) -> TenantGates:
+        """Where jobs of this tenant wait for something outside."""
+        return TenantGates(self.parts, self.tenant)
 
     # --- dead letters ------------------------------------------------------------------------------------------------
 

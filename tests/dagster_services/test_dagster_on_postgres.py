@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, text
 from Medical_KG_rev.errors import LedgerAccessError, StoreUnavailableError, is_transient
 from Medical_KG_rev.orchestration.dagster.history import close_lost_runs, prune_runs
 from Medical_KG_rev.orchestration.dagster.instance import open_instance
-from Medical_KG_rev.orchestration.dagster.jobs import build_job
+from Medical_KG_rev.orchestration.dagster.jobs import launched_job
 from Medical_KG_rev.orchestration.dagster.run_tags import run_tags
 from Medical_KG_rev.orchestration.ledger import Batch
 from Medical_KG_rev.orchestration.ledger.recovery import LOST
@@ -150,7 +150,7 @@ def _sessions(url: str) -> int:
 
 
 def _begin_run(parts: PlatformParts, batch: Batch) -> str:
-    job = build_job(parts.topologies.load("auto"))
+    job = launched_job(parts.topologies.load("auto")).definition
     config = {"ops": {"auto_ingest": {"config": {"batch_id": batch.batch_id}}}}
     tags = run_tags(batch, 1)
     return parts.dagster.create_run_for_job(job, run_config=config, tags=tags, status=DagsterRunStatus.STARTED).run_id

@@ -11,6 +11,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from Medical_KG_rev.background import Background
 from Medical_KG_rev.orchestration.dagster import sensor as sensor_module
 from Medical_KG_rev.orchestration.dagster.definitions import build_definitions
+from Medical_KG_rev.orchestration.dagster.gate_sensor import GATE_SENSOR
 from Medical_KG_rev.orchestration.dagster.sensor import SENSOR, queued_batches
 from Medical_KG_rev.orchestration.ledger import Batch
 from Medical_KG_rev.parts import PlatformParts
@@ -153,12 +154,12 @@ def test_tenants_take_turns_and_priority_goes_first(parts: PlatformParts) -> Non
     names: list[str] = []
     for name, tenant, priority in (("a1", "a", 1), ("a2", "a", 1), ("a3", "a", 1), ("b1", "b", 1), ("a4", "a", 2)):
         put(name, tenant, priority)
-    assert [each.batch_id for each in queued_batches(parts.ledger, [("auto", "v")], 10)] == ["a4", "a1", "b1", "a2", "a3"]
-    assert [each.batch_id for each in queued_batches(parts.ledger, [("auto", "another")], 10)] == []
+    assert [each.batch_id for each in queued_batches(parts.ledger, [("auto", "v", None)], 10)] == ["a4", "a1", "b1", "a2", "a3"]
+    assert [each.batch_id for each in queued_batches(parts.ledger, [("auto", "another", None)], 10)] == []
 
 
 def test_the_sensor_is_there_in_profile_services_only(parts: PlatformParts, definitions: Definitions) -> None:
-    assert [sensor.name for sensor in definitions.sensors or ()] == [SENSOR]
+    assert [sensor.name for sensor in definitions.sensors or ()] == [SENSOR, GATE_SENSOR]
     without = build_definitions(Platform(parts.settings).topologies(), lambda: parts)
     assert not without.sensors
 

@@ -389,10 +389,11 @@ def test_a_run_that_fails_without_an_error_leaves_its_jobs_in_the_queue(desk: De
     metrics = Metrics()
     runner = worker(desk, tmp_path, ZeroDivisionError(), metrics)
     job = SimpleNamespace(execute_in_process=lambda **options: SimpleNamespace(success=False, run_id="r1"))
+    launched = SimpleNamespace(definition=job, part=SimpleNamespace(run_config=lambda batch_id: {}))
     parts = SimpleNamespace(adapters=None, ledger=desk.ledger, components=None, runner=runner)
     instance: Any = None
     batch = desk.ledger.batch("b1")
-    check_row(error_of(e.StageError, lambda: run_batch(job, batch, "ingest", parts, instance)))  # type: ignore[arg-type]
+    check_row(error_of(e.StageError, lambda: run_batch(launched, batch, parts, instance)))  # type: ignore[arg-type]
     assert desk.ledger.job("job-a").status == JobStatus.QUEUED
     assert jobs_ended(metrics, "failed") is None
 

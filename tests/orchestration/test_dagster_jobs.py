@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,18 +13,21 @@ from typing import Any
 
 import msgspec
 import pytest
+from dagster import Definitions, RunRequest, SensorDefinition, build_sensor_context
 
 from Medical_KG_rev.errors import StorageFullError
 from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.orchestration.dagster.definitions import build_definitions
-from Medical_KG_rev.orchestration.dagster.jobs import build_job, job_name
-from Medical_KG_rev.orchestration.dagster.launch import QUIET
+from Medical_KG_rev.orchestration.dagster.gate_sensor import GATE_SENSOR
+from Medical_KG_rev.orchestration.dagster.jobs import QUIET, launched_job, parts_of
 from Medical_KG_rev.orchestration.dagster.ops import OP_FACTORIES
+from Medical_KG_rev.orchestration.dagster.sensor import SENSOR
 from Medical_KG_rev.parts import PlatformParts
 from Medical_KG_rev.platform import Platform
 from Medical_KG_rev.settings import EmbeddingSettings, Settings
+from Medical_KG_rev.testing.pdf import article
 from Medical_KG_rev.text import ModelStore
-from Medical_KG_rev.worker import execute
+from Medical_KG_rev.worker import execute, open_session
 
 pytestmark = pytest.mark.component
 
@@ -42,6 +46,21 @@ def platform(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyP
         yield opened
 
 
+def tick(definitions: Definitions, name: str, parts: PlatformParts) -> list[RunRequest]:
+    """One evaluation of a sensor, as the daemon makes it."""
+    sensor = next(each for each in definitions.sensors or () if each.name == name)
+    assert isinstance(sensor, SensorDefinition)
+    with build_sensor_context(instance=parts.dagster, definitions=definitions) as context:
+        return list(sensor.evaluate_tick(context).run_requests or [])
+
+
+def run_requested(definitions: Definitions, request: RunRequest, parts: PlatformParts) -> bool:
+    """The run that the daemon would launch for a request."""
+    job = definitions.resolve_job_def(str(request.job_name))
+    config, tags = request.run_config, dict(request.tags)
+    return job.execute_in_process(run_config=config, tags=tags, instance=parts.dagster).success
+
+
 def run(parts: PlatformParts, request: AdapterRequest, pipeline: str = "auto") -> dict[str, Any]:
     """What the worker process does for a command, in this process."""
     command = {
@@ -55,7 +74,7 @@ def run(parts: PlatformParts, request: AdapterRequest, pipeline: str = "auto") -
 
 
 def test_o1_auto_has_eight_stages_and_its_graph_is_checked(platform: Platform) -> None:
-    job = build_job(platform.parts.topologies.load("auto"))
+    job = launched_job(platform.parts.topologies.load("auto")).definition
     assert job.name == "auto_pipeline_job"
     assert sorted(node.name for node in job.nodes) == sorted(f"auto_{stage}" for stage in EIGHT)
     edges = {(dependency.node, node.name) for node, inputs in job.dependencies.items() for dependency in inputs.values()}
@@ -63,7 +82,7 @@ def test_o1_auto_has_eight_stages_and_its_graph_is_checked(platform: Platform) -
         (f"auto_{before}", f"auto_{after}")
         for before, after in [*pairwise(EIGHT[:6]), ("ir_validation", "extract"), ("extract", "kg")]
     }, "index and graph are branches"
-    assert set(OP_FACTORIES) == set(EIGHT)
+    assert set(OP_FACTORIES) == {*EIGHT, "download"}
 
 
 @pytest.mark.parametrize("pipeline", ["auto", "clinical-trials"])
@@ -151,7 +170,7 @@ def test_definitions_load_without_side_effects(tmp_path: Path) -> None:
     code = (
         "from Medical_KG_rev.definitions import defs\n"
         "jobs = {job.name for job in defs.resolve_all_job_defs()}\n"
-        "assert {'auto_pipeline_job', 'clinical_trials_pipeline_job'} <= jobs, jobs\n"
+        "assert {'auto_pipeline_job', 'clinical_trials_pipeline_job', 'pdf_two_phase_job'} <= jobs, jobs\n"
         "assert set(defs.resources) == {'plugin_manager', 'job_ledger', 'haystack_pipeline', 'kafka', 'stage_runner'}\n"
     )
     data = tmp_path / "data"
@@ -182,7 +201,7 @@ def test_a_batch_runs_from_dagsters_own_resources(platform: Platform, clinicaltr
     batch_id = platform.parts.ledger.job(job_id).batch_id
     assert batch_id is not None
     definitions = build_definitions(platform.topologies(), platform.open_parts)
-    job = definitions.resolve_job_def(job_name("auto"))
+    job = definitions.resolve_job_def("auto_pipeline_job")
     result = job.execute_in_process(
         run_config={"ops": {"auto_ingest": {"config": {"batch_id": batch_id}}}, "loggers": QUIET}, instance=platform.parts.dagster
     )
@@ -201,3 +220,72 @@ def test_a_failing_run_queues_its_jobs_again(platform: Platform, clinicaltrials_
             run(platform.parts, AdapterRequest(source="clinicaltrials", ids=(NCT,)))
     assert platform.parts.ledger.count_jobs() == {"queued": 1}
     assert run(platform.parts, AdapterRequest(source="clinicaltrials", ids=(NCT,)))["completed"] == 1
+
+
+# Dagster copies every sensor with all its parameters, one of which is in beta, whether it is used or not.
+@pytest.mark.filterwarnings("ignore:Parameter `owners`")
+def test_o2_the_gate_makes_two_jobs_and_a_sensor(platform: Platform) -> None:
+    topology = platform.parts.topologies.load("pdf-two-phase")
+    before, behind = parts_of(topology)
+    assert (before.job_name, behind.job_name) == ("pdf_two_phase_job", "pdf_two_phase_post_gate_job")
+    assert [stage.name for stage in before.stages] == ["ingest", "download"]
+    assert [stage.name for stage in behind.stages] == EIGHT[2:]
+    assert behind.run_config("r1")["ops"] == {"pdf_two_phase_ir_validation": {"config": {"batch_id": "r1"}}}
+    assert topology.gates[0].resume_stage == "chunk"
+    assert {topology.stage(name).policy for name in ("chunk", "embed", "extract")} == {"gpu-bound"}
+    definitions = build_definitions(platform.topologies(), platform.open_parts, hand_over=True)
+    sensors = {sensor.name: sensor for sensor in definitions.sensors or ()}
+    assert set(sensors) == {SENSOR, GATE_SENSOR}
+    assert "pdf_two_phase_post_gate_job" in {job.name for job in sensors[GATE_SENSOR].jobs}  # type: ignore[attr-defined]
+    with pytest.raises(KeyError):
+        launched_job(topology, "other")
+
+
+@pytest.mark.filterwarnings("ignore:Parameter `owners`")
+def test_o6_a_pdf_goes_through_both_jobs_with_the_sensors(platform: Platform, tmp_path: Path) -> None:
+    parts, path = platform.parts, tmp_path / "article.pdf"
+    content, _ = article()
+    path.write_bytes(content)
+    pipeline, for_pdfs = (parts.pipeline(name) for name in ("auto", "pdf-two-phase"))
+    session = open_session(parts, lambda event: None)  # without the reader beside it: the steps are taken one by one
+    request = AdapterRequest(source="local", paths=(str(path),))
+    submitted = session.ingest(request, pipeline, parts.adapters.get("local"), pdf_pipeline=for_pdfs, wait=False)
+    [document] = submitted["documents"]
+    job_id, ledger = document["job_id"], parts.ledger
+    definitions = build_definitions(platform.topologies(), platform.open_parts, hand_over=True)
+    [first] = tick(definitions, SENSOR, parts)
+    assert first.job_name == "pdf_two_phase_job"
+    assert run_requested(definitions, first, parts)
+    job = ledger.job(job_id)
+    assert (job.status, job.pdf_downloaded, job.pdf_ir_ready) == ("waiting_at_gate", True, False)
+    assert tick(definitions, GATE_SENSOR, parts) == []
+
+    assert parts.pdf_reader(lambda event: None).run(threading.Event(), lambda stop: None, until_idle=True) == 1
+    assert ledger.job(job_id).pdf_ir_ready
+    [second] = tick(definitions, GATE_SENSOR, parts)
+    batch_id = ledger.job(job_id).batch_id
+    assert (second.job_name, second.run_key) == ("pdf_two_phase_post_gate_job", f"{batch_id}:1")
+    assert [request.run_key for request in tick(definitions, GATE_SENSOR, parts)] == [second.run_key], (
+        "repeated by a second daemon"
+    )
+    assert tick(definitions, SENSOR, parts) == []
+    assert run_requested(definitions, second, parts)
+    assert run_requested(definitions, second, parts), "a run for what was done does nothing"
+    assert tick(definitions, GATE_SENSOR, parts) == []
+
+    job = ledger.job(job_id)
+    assert (job.status, job.post_pdf_started) == ("completed", True)
+    attempts = ledger.attempts(job_id)
+    assert [each.stage for each in attempts[:4]] == ["ingest", "download", "parse", "ir_validation"]
+    assert sorted(each.stage for each in attempts) == sorted([*EIGHT, "download"])
+    assert {(each.attempt, each.status) for each in attempts[1:]} == {(1, "completed")}
+    chunks = platform.chunks(str(job.doc_id))
+    assert chunks
+    assert chunks[0].page == 1
+    assert platform.show(str(job.doc_id)).metadata["pdf"]["engine"] == "local"
+    assert (
+        parts.metrics.registry.get_sample_value(
+            "dagster_gate_wait_seconds_count", {"pipeline": "pdf-two-phase", "gate": "pdf_ir_ready"}
+        )
+        == 1
+    )

@@ -21,6 +21,7 @@ COMMANDS = {
     "plan": ("ingest", "Say what an ingest would do, without doing it."),
     "jobs": ("jobs", "The ledger: what became of every document."),
     "dlq": ("dead_letters", "Jobs that failed for good: look, replay, discard."),
+    "gates": ("gates", "Jobs that wait at a gate: look, explain, open."),
     "search": ("search", "Hybrid search over what was ingested."),
     "eval": ("evaluation", "Measure a search run against relevance judgements."),
     "show": ("documents", "A document, chunk or span as it is stored."),

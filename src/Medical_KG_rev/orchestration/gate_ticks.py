@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from Medical_KG_rev.observability.metrics import Metrics
-from Medical_KG_rev.orchestration.ledger import Ledger
+from Medical_KG_rev.orchestration.ledger import Job, Ledger
 from Medical_KG_rev.orchestration.ledger.gate import RuleFor
 
 TICK_SECONDS = 1.0
@@ -26,6 +26,10 @@ class GateTicker:
         self._size = size
         self._new_id = new_id
         self._metrics = metrics
+
+    def open(self, job_id: str, *, actor: str, reason: str) -> Job:
+        """Lets a job through by hand; see :meth:`~.ledger.gate.JobGates.open`."""
+        return self._ledger.job_gates.open(job_id, actor=actor, reason=reason, new_id=self._new_id)
 
     def tick(self) -> int:
         """How many jobs went on, at most :data:`~.ledger.gate.BATCHES_AT_ONCE` batches of them."""

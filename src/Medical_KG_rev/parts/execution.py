@@ -192,13 +192,12 @@ class PlatformParts(ReadingParts):
         run_batch(job, batch, self, instance)
 
     def _job(self, batch: Batch) -> LaunchedJob:
-        from Medical_KG_rev.orchestration.dagster.jobs import LaunchedJob, parts_of
+        from Medical_KG_rev.orchestration.dagster.jobs import launched_job
 
         wanted = (batch.pipeline_name, batch.pipeline_version, batch.part)
         if wanted not in self._jobs:
             topology = self.topologies.load(batch.pipeline_name, batch.pipeline_version)
-            part = next(each for each in parts_of(topology, self.stage_types.role) if each.part == batch.part)
-            self._jobs[wanted] = LaunchedJob(part, part.job())
+            self._jobs[wanted] = launched_job(topology, batch.part, self.stage_types.role)
         return self._jobs[wanted]
 
     def close(self) -> None:

@@ -93,3 +93,11 @@ def parts_of(topology: PipelineTopologyConfig, role: Callable[[str], str] = str)
     before = tuple(stage for stage in topology.stages if stage.name not in waiting)
     behind = tuple(stage for stage in topology.stages if stage.name in waiting)
     return PipelinePart(topology, None, before), PipelinePart(topology, gate.name, behind)
+
+
+def launched_job(topology: PipelineTopologyConfig, part: str | None = None, role: Callable[[str], str] = str) -> LaunchedJob:
+    """One part of a pipeline, with its job. Raises KeyError where the pipeline has no such part."""
+    for each in parts_of(topology, role):
+        if each.part == part:
+            return LaunchedJob(each, each.job())
+    raise KeyError(part)

@@ -131,8 +131,8 @@ class PdfQueue:
     def finish(self, task: PdfTask, document: ArtifactRow, *, others: Sequence[ArtifactRow] = (), gpu_used: bool = False) -> None:
         """The document is read, and its bytes are in the object store; ``document`` says where, under the key of its content.
 
-        One transaction: that row and ``others`` that were made on the way, and another as what the gate brings this job; ``pdf_ir_ready``; the attempt with
-        ``stage.completed``; the end of the task.
+        One transaction: that row and ``others`` that were made on the way, and another as what the gate brings this job;
+        ``pdf_ir_ready``; the attempt with ``stage.completed``; the end of the task.
 
         Raises:
             LeaseLostError: the task was taken back, or its job has ended; nothing was written.
@@ -209,6 +209,12 @@ class PdfQueue:
         query = select(pdf_queue).where(pdf_queue.c.job_id == job_id)
         row = self._database.read(lambda connection: connection.execute(query).mappings().first())
         return PdfTask(**row) if row is not None else None
+
+    def tasks(self, job_ids: Iterable[str]) -> dict[str, PdfTask]:
+        """The rows of jobs, by job."""
+        query = select(pdf_queue).where(pdf_queue.c.job_id.in_(list(job_ids)))
+        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return {row["job_id"]: PdfTask(**row) for row in rows}
 
     def depth(self) -> PdfDepth:
         """How much waits and is at work."""
