@@ -178,15 +178,17 @@ def _cell_key(text: str) -> str:
 
 
 def references_found(own: Sequence[str], wanted: Sequence[tuple[str, str]]) -> float:
-    """F1 of entries that hold surname and year of the reference in the same place of the list, two places off at most."""
+    """Of the references, the share of those with an entry of their own that holds first surname and year."""
     if not wanted:
         return float("nan")
-    texts = [squeezed(text) for text in own]
+    free = [squeezed(text) for text in own]
     hits = 0
-    for place, (surname, year) in enumerate(wanted):
-        near = texts[max(0, place - 2) : place + 3]
-        hits += any(squeezed(surname) in text and squeezed(year) in text for text in near)
-    return 2 * hits / (len(own) + len(wanted))
+    for surname, year in wanted:
+        entry = next((text for text in free if squeezed(surname) in text and squeezed(year) in text), None)
+        if entry is not None:
+            free.remove(entry)
+            hits += 1
+    return hits / len(wanted)
 
 
 def running_heads(pages: Sequence[str]) -> set[str]:

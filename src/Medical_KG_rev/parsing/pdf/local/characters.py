@@ -86,8 +86,8 @@ def _font(handle: Any) -> Font:
 class _Characters:
     """Reads one page of text. Runs come with the turn of their direction."""
 
-    def __init__(self, text_page: Any, frame: Frame, clipped: Container[int]) -> None:
-        self._page, self._frame, self._fonts, self._clipped = text_page, frame, Fonts(), clipped
+    def __init__(self, text_page: Any, frame: Frame, hidden: Container[int]) -> None:
+        self._page, self._frame, self._fonts, self._hidden = text_page, frame, Fonts(), hidden
 
     def runs(self) -> Iterator[tuple[int, Run]]:
         page, frame = self._page, self._frame
@@ -126,7 +126,7 @@ class _Characters:
 
     def _style(self, text_object: Any, index: int) -> _Style | None:
         """None for what does not show."""
-        if ctypes.addressof(text_object.contents) in self._clipped:
+        if ctypes.addressof(text_object.contents) in self._hidden:
             return None
         matrix = pdfium.FS_MATRIX()
         pdfium.FPDFText_GetMatrix(self._page, index, ctypes.byref(matrix))
@@ -199,9 +199,9 @@ class _Open:
         return Run("".join(self.text), self.x0, self.x1, self.baseline, self._style.size, self._style.font, self._spaced)
 
 
-def runs_of(text_page: Any, frame: Frame, clipped: Container[int] = ()) -> Iterator[tuple[int, Run]]:
+def runs_of(text_page: Any, frame: Frame, hidden: Container[int] = ()) -> Iterator[tuple[int, Run]]:
     """The runs of a page of text in the file's own order, each with the quarter turns of its direction (0: to the right).
 
-    ``clipped`` holds the addresses of text objects that do not show.
+    ``hidden`` holds the addresses of text objects that are left out.
     """
-    return _Characters(text_page, frame, clipped).runs()
+    return _Characters(text_page, frame, hidden).runs()

@@ -16,7 +16,7 @@ from Medical_KG_rev.parsing.pdf.local.front import front_matter, title_of
 from Medical_KG_rev.parsing.pdf.local.headings import MAIN, REFERENCES, headings_of, words_of
 from Medical_KG_rev.parsing.pdf.local.paragraphs import BULLET, Paragraph, goes_on, joined, paragraphs_of
 from Medical_KG_rev.parsing.pdf.local.pieces import Box, turned
-from Medical_KG_rev.parsing.pdf.local.references import entries_of, without_number
+from Medical_KG_rev.parsing.pdf.local.references import entries_of, is_entry, without_number
 from Medical_KG_rev.parsing.pdf.local.runin import without_run_in
 from Medical_KG_rev.parsing.pdf.local.text import Vocabulary, joined_lines
 
@@ -124,7 +124,7 @@ def _name_references(parts: Sequence[_Part]) -> None:
             text = joined_lines(paragraph.lines)
             if REFERENCES.match(text.strip("0123456789. ")):
                 level = part.level
-            elif level is not None and (part.level <= level or words_of(text) in MAIN):
+            elif level is not None and (words_of(text) in MAIN or (part.level <= level and not is_entry(text))):
                 level = None
             elif level is not None:
                 part.kind = LayoutKind.REFERENCE

@@ -106,10 +106,9 @@ def _goes_on(caption: Sequence[Line], line: Line) -> bool:
     """Whether a line is still of the caption."""
     last = caption[-1]
     size = max(last.size, line.size)
-    is_alike = abs(last.size - line.size) <= 0.12 * size or (
-        len(caption) == 1 and figure_label(last.text) == last.text.strip(" .:")
-    )
-    return is_alike and line.baseline - last.baseline <= 1.5 * size
+    if len(caption) == 1 and figure_label(last.text) == last.text.strip(" .:"):
+        return line.baseline - last.baseline <= 2.2 * size
+    return abs(last.size - line.size) <= 0.12 * size and line.baseline - last.baseline <= 1.5 * size
 
 
 def _edges(box: Box, columns: Sequence[Box]) -> tuple[float, float]:

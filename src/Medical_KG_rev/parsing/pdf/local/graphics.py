@@ -11,7 +11,7 @@ import pypdfium2.raw as pdfium
 from Medical_KG_rev.parsing.pdf.local.characters import Frame
 from Medical_KG_rev.parsing.pdf.local.pieces import Box, around
 
-_THIN, _SHORTEST = 2.5, 6.0
+_THIN, _SHORTEST, _WHITE = 2.5, 6.0, 250
 _MAX_OBJECTS, _MAX_SEGMENTS, _MAX_DEPTH = 20_000, 400, 3
 """A map may have a million strokes; what a page's layout rests on comes among the first."""
 
@@ -20,12 +20,16 @@ _AS_IT_IS = Frame(1, 0, 0, 1, 0, 0)
 
 
 class Graphics(NamedTuple):
-    """``clipped``: addresses of the text objects of which nothing shows."""
+    """``hidden``: addresses of the text objects of which nothing shows, for they are clipped away, or white on white.
+
+    ``invisible``: of those that are not painted, as the words that OCR lays under a scan.
+    """
 
     rules: tuple[Box, ...]
     pictures: tuple[Box, ...]
     drawings: tuple[Box, ...]
-    clipped: frozenset[int]
+    hidden: frozenset[int]
+    invisible: frozenset[int]
 
 
 def graphics_of(page: Any, frame: Frame) -> Graphics:
@@ -33,22 +37,32 @@ def graphics_of(page: Any, frame: Frame) -> Graphics:
     rules: list[Box] = []
     pictures: list[Box] = []
     drawings: list[Box] = []
-    clipped: set[int] = set()
+    hidden: set[int] = set()
+    invisible: set[int] = set()
+    white: dict[int, Box] = {}
     for kind, item, frame_here in _objects(page, frame):
         if kind == pdfium.FPDF_PAGEOBJ_TEXT:
             if _is_clipped(item):
-                clipped.add(address_of(item))
+                hidden.add(address_of(item))
+            elif pdfium.FPDFTextObj_GetTextRenderMode(item) == pdfium.FPDF_TEXTRENDERMODE_INVISIBLE:
+                invisible.add(address_of(item))
+            elif _is_white(item):
+                white[address_of(item)] = _bounds(item, frame_here)
         elif kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             pictures.append(_bounds(item, frame_here))
         elif kind == pdfium.FPDF_PAGEOBJ_SHADING:
             drawings.append(_bounds(item, frame_here))
         elif kind == pdfium.FPDF_PAGEOBJ_PATH:
+            if _is_white(item) and not _is_stroked(item):
+                continue
             box = _bounds(item, frame_here)
-            found = [] if _is_white(item) else list(_rules(item, box, frame_here))
+            found = list(_rules(item, box, frame_here))
             rules += found
-            if not found and box.width > _THIN and box.height > _THIN and not _is_white(item):
+            if not found and box.width > _THIN and box.height > _THIN:
                 drawings.append(box)
-    return Graphics(tuple(rules), tuple(pictures), tuple(drawings), frozenset(clipped))
+    dark = [*pictures, *drawings, *(rule for rule in rules if min(rule.width, rule.height) > 1)]
+    hidden |= {address for address, box in white.items() if not any(ground.meets(box) for ground in dark)}
+    return Graphics(tuple(rules), tuple(pictures), tuple(drawings), frozenset(hidden), frozenset(invisible))
 
 
 def _objects(page: Any, frame: Frame) -> Iterator[tuple[int, Any, Frame]]:
@@ -115,15 +129,17 @@ def _box(one: tuple[float, float], other: tuple[float, float]) -> Box:
     return Box(min(one[0], other[0]), min(one[1], other[1]), max(one[0], other[0]), max(one[1], other[1]))
 
 
-def _is_white(path: Any) -> bool:
-    """Whether the path is filled with white and not stroked: it hides, and shows nothing."""
+def _is_white(item: Any) -> bool:
+    """Whether text or a path is filled with white: on white, it shows nothing."""
+    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+    pdfium.FPDFPageObj_GetFillColor(item, *map(ctypes.byref, (red, green, blue, alpha)))
+    return min(red.value, green.value, blue.value) >= _WHITE
+
+
+def _is_stroked(path: Any) -> bool:
     mode, stroke = ctypes.c_int(), ctypes.c_int()
     pdfium.FPDFPath_GetDrawMode(path, ctypes.byref(mode), ctypes.byref(stroke))
-    if stroke.value:
-        return False
-    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-    pdfium.FPDFPageObj_GetFillColor(path, *map(ctypes.byref, (red, green, blue, alpha)))
-    return min(red.value, green.value, blue.value) >= 250
+    return bool(stroke.value)
 
 
 def _rules(path: Any, box: Box, frame: Frame) -> Iterator[Box]:

@@ -13,11 +13,14 @@ from Medical_KG_rev.parsing.pdf.local.paragraphs import BULLET, Paragraph
 from Medical_KG_rev.parsing.pdf.local.text import joined_lines
 
 _NUMBER = re.compile(r"^(?:section\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2})*|[IVX]{1,5})\.?\s+(?=[^\W\d_])")
+_ITEM = re.compile(r"^\(?(?:\d{1,2}|[ivx]{1,4}|[a-h])\)\s*(?=[A-Z])")
 _DECIMAL = re.compile(r"^\d{1,2}(?:\.\d{1,2})*\.?$")
 _LEAST_SIZE = 0.92
 _MOST_LINES, _MOST_LETTERS = 4, 170
 _STRANGE = re.compile(
-    r"@|https?://|www\.|^(?:received|accepted|published|copyright|©|doi|e-?mail|correspondence|issn)\b|[;,]$", re.IGNORECASE
+    r"@|https?://|www\.|^(?:received|accepted|published|copyright|©|doi|e-?mail|correspondence|issn)\b|[;,]$|"
+    r"^key\s?-?words?\s*[:.\u2013\u2014-]\s*\S",
+    re.IGNORECASE,
 )
 MAIN = frozenset(
     [
@@ -157,7 +160,7 @@ def _may_be(paragraph: Paragraph) -> bool:
         return False
     if table_label(text) or figure_label(text) or sum(char.isalpha() for char in text) < 0.5 * len(text.replace(" ", "")):
         return False
-    return bool(_NUMBER.match(text)) or text[:1].isupper() or text[:1] in "\"'(\u201c\u2018\u03b1\u03b2"
+    return bool(_NUMBER.match(text) or _ITEM.match(text)) or text[:1].isupper() or text[:1] in "\"'(\u201c\u2018\u03b1\u03b2"
 
 
 def _is_heading(paragraph: Paragraph, style: Style, body: Body, following: Paragraph | None) -> bool:

@@ -43,9 +43,7 @@ def _read(page: Any, number: int) -> Page:
     if not text_page:
         return Page(number, width, height, (), (), (), ())
     try:
-        by_turn: dict[int, list[Run]] = defaultdict(list)
-        for turn, run in runs_of(text_page, frame, graphics.clipped):
-            by_turn[turn].append(run)
+        by_turn = _runs(text_page, frame, graphics.hidden | graphics.invisible) or _runs(text_page, frame, graphics.hidden)
     finally:
         pdfium.FPDFText_ClosePage(text_page)
     upright = [line for line in lines_of(by_turn.pop(0, [])) if _is_shown(line, width, height)]
@@ -59,6 +57,13 @@ def _read(page: Any, number: int) -> Page:
         graphics.drawings,
         sideways=tuple((turn, tuple(lines_of(runs))) for turn, runs in sorted(by_turn.items())),
     )
+
+
+def _runs(text_page: Any, frame: Frame, hidden: frozenset[int]) -> dict[int, list[Run]]:
+    by_turn: dict[int, list[Run]] = defaultdict(list)
+    for turn, run in runs_of(text_page, frame, hidden):
+        by_turn[turn].append(run)
+    return by_turn
 
 
 def _is_shown(line: Line, width: float, height: float) -> bool:

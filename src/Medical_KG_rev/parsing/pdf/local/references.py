@@ -45,6 +45,11 @@ def _entry(members: Sequence[tuple[Paragraph, Line]], *, is_numbered: bool) -> E
     return Entry(first.page, found[1] if found else "", lines, box)
 
 
+def is_entry(text: str) -> bool:
+    """Whether a text begins as numbered entries do."""
+    return bool(_NUMBERED.match(text))
+
+
 def without_number(text: str) -> str:
     """An entry's text without its number."""
     return _NUMBERED.sub("", text, count=1)

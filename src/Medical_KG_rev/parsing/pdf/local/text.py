@@ -9,6 +9,8 @@ from Medical_KG_rev.parsing.pdf.local.pieces import Line
 
 _BROKEN = re.compile(r"([^\W\d_]+)[-\u2010]$")
 _FIRST_WORD = re.compile(r"^([^\W\d_]+)")
+_LINK = re.compile(r"(?:https?://|www\.)\S+$", re.IGNORECASE)
+_LINK_REST = re.compile(r"[^\s/]*/")
 _LINK_END = re.compile(r"(?:https?://|www\.|doi\.org/|10\.\d{4,}/)\S*[/._=?&-]$", re.IGNORECASE)
 
 Vocabulary = Mapping[str, int]
@@ -44,7 +46,7 @@ def _joined(whole: str, text: str, vocabulary: Vocabulary) -> str:
         return whole + text
     if whole.endswith(("/", "\u2013")) and not whole.endswith((" /", " \u2013")):
         return whole + text
-    if _LINK_END.search(whole):
+    if _LINK_END.search(whole) or (_LINK.search(whole) and _LINK_REST.match(text)):
         return whole + text
     return f"{whole} {text}"
 
