@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Medical_KG_rev.errors import EmptyPayloadError, PdfNeedsOcrError
+from Medical_KG_rev.errors import EmptyPayloadError, PdfNeedsOcrError, PdfUnreadableError
 from Medical_KG_rev.models import Block, BlockType, Document, PdfAsset, SectionKind, StageContext, StoredPdf
 from Medical_KG_rev.parsing.pdf.document import VERSION, document_from_layout
 from Medical_KG_rev.parsing.pdf.layout import LayoutBlock, LayoutCell, LayoutKind, PageSize, PdfLayout
@@ -310,6 +310,11 @@ def test_images_of_pages_need_ocr() -> None:
 def test_a_file_without_a_word_is_empty() -> None:
     with pytest.raises(EmptyPayloadError, match=r"unpaywall:10\.9999_x has no text on its 2 pages"):
         read(block("paragraph", " \x02 \u2014 "))
+
+
+def test_a_file_without_a_word_in_which_something_is_broken_is_unreadable() -> None:
+    with pytest.raises(PdfUnreadableError, match="no text on its 2 pages: page 2 is broken"):
+        read(warnings=("page 2 is broken",))
 
 
 TEXTS = st.text(max_size=30)

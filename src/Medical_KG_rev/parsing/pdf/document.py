@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from Medical_KG_rev.errors import EmptyPayloadError, PdfNeedsOcrError
+from Medical_KG_rev.errors import EmptyPayloadError, PayloadError, PdfNeedsOcrError, PdfUnreadableError
 from Medical_KG_rev.models import Document, StoredPdf
 from Medical_KG_rev.parsing.builder import DocumentBuilder
 from Medical_KG_rev.parsing.pdf.layout import LayoutBlock, LayoutKind, PdfLayout
@@ -36,6 +36,7 @@ def document_from_layout(layout: PdfLayout, stored: StoredPdf, *, doc_id: str, s
 
     Raises:
         PdfNeedsOcrError: there are only images of pages.
+        PdfUnreadableError: there is not one word, and the engine says what it could not read.
         EmptyPayloadError: there is not one word.
     """
     blocks = [_cleaned(block) for block in layout.blocks]
@@ -67,18 +68,19 @@ def _cleaned(block: LayoutBlock) -> LayoutBlock:
     )
 
 
-def _wordless(layout: PdfLayout, doc_id: str) -> PdfNeedsOcrError | EmptyPayloadError:
+def _wordless(layout: PdfLayout, doc_id: str) -> PayloadError:
     pages = len(layout.pages)
-    if not layout.scanned:
-        return EmptyPayloadError(
-            f"The PDF of {doc_id} has no text on its {pages} pages.", remedy="Take another copy of the article.", doc_id=doc_id
+    if layout.scanned:
+        return PdfNeedsOcrError(
+            f"The PDF of {doc_id} has no text: {len(layout.scanned)} of its {pages} pages are images.",
+            remedy="Read it by OCR: pip install 'medical-kg-rev[ocr]', set MK_PDF__OCR=rapidocr, then `medkg jobs retry`.",
+            doc_id=doc_id,
+            pages=pages,
         )
-    return PdfNeedsOcrError(
-        f"The PDF of {doc_id} has no text: {len(layout.scanned)} of its {pages} pages are images.",
-        remedy="Read it by OCR: pip install 'medical-kg-rev[ocr]', set MK_PDF__OCR=rapidocr, then `medkg jobs retry`.",
-        doc_id=doc_id,
-        pages=pages,
-    )
+    what, remedy = f"The PDF of {doc_id} has no text on its {pages} pages", "Take another copy of the article."
+    if layout.warnings:
+        return PdfUnreadableError(f"{what}: {'; '.join(layout.warnings[:3])}.", remedy=remedy, doc_id=doc_id)
+    return EmptyPayloadError(f"{what}.", remedy=remedy, doc_id=doc_id)
 
 
 def _title_of_file(layout: PdfLayout, stored: StoredPdf) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from Medical_KG_rev.errors import MedicalKGError, PdfLimitError, PdfUnreadableError, WorkerStoppedError
+from Medical_KG_rev.errors import MedicalKGError, PdfUnreadableError, WorkerStoppedError
 from Medical_KG_rev.parsing.pdf.inspection import limit_error, memory_error
 from Medical_KG_rev.parsing.pdf.layout import PdfLayout
 from Medical_KG_rev.parsing.pdf.limits import PdfLimits
@@ -118,7 +118,7 @@ class IsolatedEngine:
             self._drop()
             raise memory_error(path, self._limits) from None
         except BaseException as error:
-            if not isinstance(error, MedicalKGError) or isinstance(error, PdfLimitError):
+            if not isinstance(error, MedicalKGError) or error.limit == "max_memory_mb":
                 process.kill()
                 self._drop()
             raise
