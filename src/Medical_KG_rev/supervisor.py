@@ -83,6 +83,7 @@ class Supervisor:
             ``draining``. Called from several threads, never by two at once.
         metrics: takes what the children measure.
         once: children end by themselves; then a child that keeps failing is given up.
+        counted: the event of which the result counts how many there were.
     """
 
     def __init__(
@@ -93,12 +94,14 @@ class Supervisor:
         metrics: Metrics,
         *,
         once: bool = False,
+        counted: str = "batch",
         pause_seconds: float = FIRST_PAUSE_SECONDS,
     ) -> None:
         self._start = start
         self._tell = tell
         self._metrics = metrics
         self._once = once
+        self._counted = counted
         self._pause_seconds = pause_seconds
         self._slots = [_Slot(number) for number in range(1, processes + 1)]
         self._lock = threading.Lock()
@@ -108,7 +111,7 @@ class Supervisor:
         self._ended: SimpleQueue[Exception | None] = SimpleQueue()
 
     def run(self) -> dict[str, int]:
-        """The number of ``batches`` (or PDFs) and ``restarts``.
+        """The number of ``batches`` (or of what is counted instead) and ``restarts``.
 
         Raises:
             MedicalKGError: a child cannot work as it is configured; the others were let end.
@@ -215,7 +218,7 @@ class Supervisor:
                 case "alive":
                     self._measure(event.get("metrics", []), active)
                     continue
-                case "batch" | "pdf":
+                case self._counted:
                     slot.batches += 1
                     slot.faults = 0
                 case "result":

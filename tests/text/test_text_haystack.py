@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from haystack import Document as HaystackDocument
 from haystack import Pipeline
 from haystack.components.preprocessors import DocumentSplitter
 
-from Medical_KG_rev.models import Chunk, Document, StageContext
+from Medical_KG_rev.models import Chunk, Document, PdfAsset, StageContext, StoredPdf
 from Medical_KG_rev.orchestration.stages.contracts import ChunkStage, EmbedStage
+from Medical_KG_rev.parsing.pdf.document import document_from_layout
+from Medical_KG_rev.parsing.pdf.layout import LayoutBlock, LayoutCell, LayoutKind, PageSize, PdfLayout
 from Medical_KG_rev.text import EmbeddingBackend, EmbeddingSample, GpuSample, HaystackChunker, HaystackEmbedder
 from Medical_KG_rev.text.sentences import split_units
 
@@ -134,3 +137,55 @@ def test_no_usage_is_reported_to_anybody() -> None:
     from haystack.telemetry import _telemetry
 
     assert _telemetry.telemetry is None
+
+
+def test_r2_the_layout_of_a_pdf_is_respected_in_chunks(make_chunker: Make, context: StageContext) -> None:
+    """Columns in reading order, a table and a figure by themselves with their captions, page and box on each."""
+    column = {number: f"Sentence {number} of the text in columns has ten words in it." for number in range(8)}
+
+    def paragraph(page: int, left: float, text: str) -> LayoutBlock:
+        return LayoutBlock(kind=LayoutKind.PARAGRAPH, page=page, bbox=(left, 100.0, left + 200.0, 300.0), text=text)
+
+    cells = [
+        LayoutCell(row=row, column=place, text=text, header=row == 0)
+        for row, texts in enumerate([("Group", "Lactate"), *((f"arm {number}", f"{number}.5 mmol/L") for number in range(20))])
+        for place, text in enumerate(texts)
+    ]
+    layout = PdfLayout(
+        engine="mineru",
+        engine_version="4",
+        pages=(PageSize(595.0, 842.0),) * 2,
+        blocks=(
+            LayoutBlock(kind=LayoutKind.TITLE, page=1, bbox=(50.0, 40.0, 500.0, 60.0), text="A trial"),
+            paragraph(1, 50.0, " ".join(column[number] for number in range(4))),
+            paragraph(1, 310.0, " ".join(column[number] for number in range(4, 8))),
+            LayoutBlock(
+                kind=LayoutKind.TABLE,
+                page=2,
+                bbox=(50.0, 80.0, 500.0, 300.0),
+                caption="Table 1. Lactate.",
+                label="Table 1",
+                cells=tuple(cells),
+            ),
+            LayoutBlock(
+                kind=LayoutKind.FIGURE,
+                page=2,
+                bbox=(50.0, 400.0, 500.0, 600.0),
+                caption="Figure 1. Flow of all who took part. Screened 80, randomised 60, analysed 58 at the end of it.",
+                label="Figure 1",
+            ),
+        ),
+    )
+    stored = StoredPdf(object_key="pdf/x", sha256="0" * 64, size_bytes=1, asset=PdfAsset(url="https://example.org/a.pdf"))
+    document = document_from_layout(layout, stored, doc_id="local:a", source="local", parsed_at=datetime(2026, 1, 1, tzinfo=UTC))
+    chunks = make_chunker(max_tokens=64, target_tokens=48, min_tokens=8).execute(context, document)
+    text = " ".join(chunk.text for chunk in chunks)
+    assert [text.index(column[number]) for number in column] == sorted(text.index(column[number]) for number in column)
+    [figure] = [chunk for chunk in chunks if "Figure 1." in chunk.text]
+    tables = [chunk for chunk in chunks if "mmol/L" in chunk.text]
+    assert "Screened 80, randomised 60" in figure.text
+    assert (figure.page, figure.bbox) == (2, (50.0, 400.0, 500.0, 600.0))
+    assert len(tables) > 1
+    assert {(chunk.page, chunk.bbox) for chunk in tables} == {(2, (50.0, 80.0, 500.0, 300.0))}
+    assert all(chunk.indexed_text.startswith("Table 1. Lactate.\nGroup\tLactate\n") for chunk in tables)
+    assert not any("Sentence" in chunk.text for chunk in (figure, *tables))

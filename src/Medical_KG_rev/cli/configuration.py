@@ -34,6 +34,8 @@ def list_pipelines(output: Output) -> None:
 @shared_options
 def show_pipeline(output: Output, name: str) -> None:
     """A pipeline as it is configured."""
+    from Medical_KG_rev.orchestration.topology.graph import condition_text
+
     with output.platform() as platform:
         topology = platform.parts.topologies.load(name)
     if output.json:
@@ -43,6 +45,9 @@ def show_pipeline(output: Output, name: str) -> None:
     for stage in topology.stages:
         after = f"  after {', '.join(stage.depends_on)}" if stage.depends_on else ""
         click.echo(f"  {stage.name:<16} type {stage.stage_type:<14} policy {stage.policy:<12}{after}")
+    for gate in topology.gates:
+        looked = f"looked at every {gate.poll_interval_seconds:g} s for {gate.timeout_seconds:g} s at most"
+        click.echo(f"  gate {gate.name}: {condition_text(gate)}; goes on with {gate.resume_stage}; {looked}")
 
 
 @pipelines.command("validate")

@@ -42,7 +42,9 @@ def worker(output: Output, processes: int, metrics_port: int | None, once: bool,
         if metrics_port is not None and platform.settings.dagster_url:
             sensors.append(lambda: parts.sensor_ticks.measure())  # noqa: PLW0108 - Dagster loads in the thread that measures
         stack.enter_context(QueueGauges(parts.ledger, parts.metrics, time.time, others=sensors))
-        supervisor = Supervisor(lambda: WorkerProcess(platform.settings, command), processes, tell, parts.metrics, once=once)
+        counted = "pdf" if pdf else "batch"
+        start = lambda: WorkerProcess(platform.settings, command)  # noqa: E731
+        supervisor = Supervisor(start, processes, tell, parts.metrics, once=once, counted=counted)
         with _signals(supervisor):
             done = supervisor.run()
             tell({"event": "result", "result": {"files": done.pop("batches"), **done} if pdf else done})

@@ -87,7 +87,7 @@ def as_mermaid(topology: PipelineTopologyConfig) -> str:
     lines = ["flowchart LR", *(f'  {stage.name}["{stage.name}<br/>{stage.policy}"]' for stage in topology.stages)]
     gates = {gate.resume_stage: gate for gate in topology.gates}
     for gate in topology.gates:
-        lines.append(f'  gate_{gate.name}{{{{"{gate.name}: {_condition(gate)}"}}}}')
+        lines.append(f'  gate_{gate.name}{{{{"{gate.name}: {condition_text(gate)}"}}}}')
         lines.append(f"  gate_{gate.name} --> {gate.resume_stage}")
     for stage in topology.stages:
         target = f"gate_{gates[stage.name].name}" if stage.name in gates else stage.name
@@ -112,12 +112,13 @@ def as_text(topology: PipelineTopologyConfig) -> str:
         stage = pending.pop()
         indent = "  " * depth[stage.name]
         if stage.name in gates:
-            lines.append(f"{indent}◇ {gates[stage.name].name}: {_condition(gates[stage.name])}")
+            lines.append(f"{indent}◇ {gates[stage.name].name}: {condition_text(gates[stage.name])}")
         others = f"  (also after {', '.join(stage.depends_on)})" if len(stage.depends_on) > 1 else ""
         lines.append(f"{indent}└ {stage.name} [{stage.stage_type}, {stage.policy}]{others}")
         pending.extend(reversed(children.get(stage.name, [])))
     return "\n".join(lines) + "\n"
 
 
-def _condition(gate: GateDefinition) -> str:
+def condition_text(gate: GateDefinition) -> str:
+    """The condition of a gate in words."""
     return " and ".join(f"{item.ledger_field} = {str(item.equals).lower()}" for item in gate.condition)
