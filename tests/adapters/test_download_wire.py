@@ -212,6 +212,12 @@ def test_a_name_that_turns_private_between_look_ups_is_never_connected_to(downlo
     assert downloads.detour.went == ["https://pdf.example at 93.184.216.34"]
 
 
+def test_a_cookie_goes_back_to_its_host_alone(downloads: Downloads) -> None:
+    require_good(downloads, downloads.bring("welcome"))
+    downloads.store.delete(next(downloads.store.keys()))
+    assert "text (cookie: none)" in downloads.refuse("farewell").message
+
+
 def test_the_next_address_of_a_host_is_tried(downloads: Downloads) -> None:
     asked = []
 

@@ -53,6 +53,7 @@ class Hops:
         self._schemes = ("http", "https") if allow_http else ("https",)
         self._allow_private = allow_private
         self._resolve = resolve
+        self._host = ""
         self._failures: Counter[str] = Counter()
         """Connections to each host that failed: the next one goes to another of its addresses."""
 
@@ -105,6 +106,9 @@ class Hops:
 
     def _send(self, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
         found = self._addresses(url)
+        if url.host != self._host:  # cookies are kept by address, which may be that of many hosts
+            self._client.cookies.clear()
+            self._host = url.host
         address = found[self._failures[url.host] % len(found)]
         try:
             return self._client.send(addresses.pinned_request(self._client, url, address, headers), stream=True)
