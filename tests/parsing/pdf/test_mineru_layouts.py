@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mineru_samples import recorded
 
 from Medical_KG_rev.parsing.pdf.inspection import open_pdf
@@ -199,6 +201,27 @@ def test_what_did_not_come_is_said() -> None:
 @pytest.mark.parametrize("url", ["data:image/png;base64,@@", "data:image/png,abc", "http://x/y.png", ""])
 def test_what_is_no_data_is_no_image(url: str) -> None:
     assert data_of(url) == b""
+
+
+NUMBERS = st.floats(-2, 3) | st.sampled_from([0.0, 1.0, 0.5])
+TEXTS = st.sampled_from(
+    ["", "Words.", "[1] A.", "- a\n- b", "| a |\n| - |\n| b |", "<table><tr><td rowspan=3>a", "$x", "Table 1: y"]
+)
+BLOCKS = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(["doc_title", "paragraph_title", "text", "list", "table", "image", "equation", "ref_text", "x"]),
+        "bbox": st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS),
+        "content": TEXTS,
+        "level": st.integers(-3, 12),
+        "captions": st.lists(st.builds(lambda content: {"content": content}, TEXTS), max_size=2),
+        "continues_prev": st.booleans(),
+    }
+)
+
+
+@given(st.lists(st.lists(BLOCKS, max_size=6), min_size=1, max_size=3))
+def test_whatever_blocks_come_the_layout_keeps_the_rules(pages: list[list[dict[str, Any]]]) -> None:
+    check_layout(structured(*pages))
 
 
 def items(*told: dict[str, Any]) -> PdfLayout:

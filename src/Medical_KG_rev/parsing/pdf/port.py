@@ -16,7 +16,7 @@ class PdfEngine(Protocol):
         name: ``local``, ``mineru``, …; part of every document's metadata.
         version: of the engine, with that of what it stands on.
         fingerprint: changes whenever the same bytes would give another layout: name, version and options. Part of the key
-            under which a parse is kept.
+            under which a parse is kept. An engine on a server asks for its version once: both may raise TransientError.
     """
 
     name: str
@@ -33,6 +33,8 @@ class PdfEngine(Protocol):
         Raises:
             PayloadError: the file cannot be read, and why; it will not be readable later either.
             TransientError: the engine is away, or busy.
+            WorkerStoppedError: the engine was closed meanwhile.
+            RemoteError: terminal; its server refuses, or answers with nonsense.
         """
         ...
 

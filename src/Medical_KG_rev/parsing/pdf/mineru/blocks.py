@@ -18,6 +18,7 @@ __all__ = ["Piece", "blocks_of", "image_type", "points", "scanned_pages"]
 MIN_PROSE_WORDS = 25
 MIN_ENTRIES = 3
 """So many paragraphs in a row that begin as references do are references, also where their heading was lost."""
+MIN_POINTS = 0.1
 MIN_SCAN_SHARE = 0.5
 """Of a page that an image covers, for the page to count as scanned."""
 
@@ -62,14 +63,21 @@ class Piece(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def points(box: Sequence[float], whole: float, page: PageSize) -> BoundingBox:
-    """A box in parts of the page, of which ``whole`` are its width or height, in points; sides that are swapped are put right."""
-    xs, ys = sorted((box[0], box[2])), sorted((box[1], box[3]))
-    return (
-        xs[0] / whole * page.width,
-        ys[0] / whole * page.height,
-        xs[1] / whole * page.width,
-        ys[1] / whole * page.height,
-    )
+    """A box in parts of the page, of which ``whole`` are its width or height, in points.
+
+    What lies beyond the page is cut off, sides that are swapped are put right, and a line is given a breadth.
+    """
+    left, right = _side(box[0] / whole, box[2] / whole, page.width)
+    top, bottom = _side(box[1] / whole, box[3] / whole, page.height)
+    return left, top, right, bottom
+
+
+def _side(one: float, other: float, length: float) -> tuple[float, float]:
+    low, high = (min(max(end, 0.0), 1.0) * length for end in sorted((one, other)))
+    if high - low < MIN_POINTS:
+        low = min(low, length - MIN_POINTS)
+        high = low + MIN_POINTS
+    return low, high
 
 
 def blocks_of(pieces: Iterable[Piece]) -> list[LayoutBlock]:
