@@ -162,7 +162,12 @@ ERROR_FACTS: dict[type[e.MedicalKGError], ErrorFacts] = {
     e.DagsterStageTimeoutError: ErrorFacts(
         "a call took longer than its policy allows", "retry; raise the policy's `timeout_seconds`", RETRIED
     ),
-    e.DagsterGateConditionError: ErrorFacts("a gate's condition was not met in time", "see what it waits for", DIES),
+    e.DagsterGateConditionError: ErrorFacts(
+        "a gate's condition was not met in time", "`medkg gates explain JOB`; then `medkg jobs retry JOB`", DIES
+    ),
+    e.NothingBroughtError: ErrorFacts(
+        "a gate was opened for a job whose document is not there", "`medkg jobs retry JOB --from` a stage before the gate"
+    ),
     e.WorkerLostError: ErrorFacts(
         "the process that ran the stage ended",
         "none at first: the job is run again, and is dead when it keeps losing workers",

@@ -52,7 +52,8 @@
     │   ├── StageContractError             a wrong signature or return value
     │   ├── EmptyOutputError               no chunks from a document that has text
     │   ├── DagsterStageTimeoutError       transient
-    │   ├── DagsterGateConditionError
+    │   ├── DagsterGateConditionError      a gate's condition was not met in time; the job is dead
+    │   ├── NothingBroughtError            a gate was opened for a job whose document is not there
     │   ├── WorkerLostError                the process that ran the stage ended; a job that keeps losing its worker is dead
     │   └── WorkerStoppedError             the worker was told to stop; the job goes back to the queue
     ├── IndexMismatchError                 model or schema differs from what the index holds
@@ -365,7 +366,15 @@ class DagsterStageTimeoutError(StageError, TransientError):
 
 
 class DagsterGateConditionError(StageError, TerminalError):
+    """Subject: ``job_id``, ``doc_id``, ``gate``."""
+
     code = "gate_not_met"
+
+
+class NothingBroughtError(StageError, TerminalError):
+    """Subject: ``job_id``, ``doc_id``, ``stage``, ``gate``."""
+
+    code = "nothing_brought"
 
 
 class WorkerLostError(StageError):

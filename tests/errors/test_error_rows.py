@@ -79,7 +79,7 @@ BASES = (e.DagsterResourceUnavailableError, e.RemoteError, e.PayloadError, e.Led
 """Nothing raises them: they stand for their subclasses, and for those of extensions."""
 NEEDS_LEDGER = (
     e.LedgerUnavailableError, e.LedgerAccessError,
-    e.StageError, e.DagsterGateConditionError, e.WorkerLostError, e.WorkerStoppedError, e.JobNotFoundError,
+    e.StageError, e.DagsterGateConditionError, e.NothingBroughtError, e.WorkerLostError, e.WorkerStoppedError, e.JobNotFoundError,
     e.InvalidTransitionError, e.LeaseLostError, e.QueueSaturatedError,
 )  # fmt: skip
 

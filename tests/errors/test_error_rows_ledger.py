@@ -19,14 +19,18 @@ from Medical_KG_rev.error_reference import ERROR_FACTS, FAILS, RETRIED, WAITS
 from Medical_KG_rev.failures import UNEXPECTED, failure_mark
 from Medical_KG_rev.models import AdapterRequest, RawPayload, StageContext
 from Medical_KG_rev.observability import Metrics
+from Medical_KG_rev.orchestration.batch import BatchState
 from Medical_KG_rev.orchestration.dagster.launch import run_batch
+from Medical_KG_rev.orchestration.earlier_parts import require_input
 from Medical_KG_rev.orchestration.events.log_sink import LogSink
 from Medical_KG_rev.orchestration.events.model import Event
 from Medical_KG_rev.orchestration.events.places import LogFolder
 from Medical_KG_rev.orchestration.events.relay import OutboxRelay
+from Medical_KG_rev.orchestration.gate_ticks import GateTicker
 from Medical_KG_rev.orchestration.ledger import Batch, Job, JobStatus, Lease, Ledger, Submission
+from Medical_KG_rev.orchestration.ledger.gate import Arrival, GateRule, gate_expired
 from Medical_KG_rev.orchestration.ledger.recovery import MAX_LOSSES
-from Medical_KG_rev.orchestration.pipeline import StagePlan, assemble
+from Medical_KG_rev.orchestration.pipeline import Pipeline, PipelineStage, StagePlan, assemble
 from Medical_KG_rev.orchestration.resilience import PolicyRunner
 from Medical_KG_rev.orchestration.stages.calls import SYSTEMIC
 from Medical_KG_rev.orchestration.stages.measured import MetricsObserver
@@ -40,10 +44,8 @@ pytestmark = pytest.mark.component
 
 Check = Callable[[e.MedicalKGError], None]
 BASES = (e.DagsterResourceUnavailableError, e.RemoteError, e.PayloadError, e.LedgerError)
-NOT_BUILT = (e.DagsterGateConditionError,)
-"""Gates are declared, and nothing waits at them yet."""
-MET_BY_JOBS = (e.WorkerLostError,)
-"""Never raised: recovery writes its code into the attempts of the worker that is gone."""
+MET_BY_JOBS = (e.WorkerLostError, e.DagsterGateConditionError)
+"""Never raised: recovery writes down the worker that is gone, and a gate the job that waited too long."""
 
 
 def names(*kinds: type[e.MedicalKGError]) -> set[str]:
@@ -171,8 +173,8 @@ def test_every_row_is_provoked_there_or_here() -> None:
     here = Path(__file__).read_text("utf-8")
     there = Path(__file__).with_name("test_error_rows.py").read_text("utf-8")
     provoked = {*re.findall(r"@provokes\(e\.(\w+)\)", there), *re.findall(r"error_of\(e\.(\w+), ", here)}
-    assert provoked.isdisjoint(names(*BASES, *MET_BY_JOBS, *NOT_BUILT))
-    assert provoked | names(*BASES, *MET_BY_JOBS, *NOT_BUILT) == names(*ERROR_FACTS)
+    assert provoked.isdisjoint(names(*BASES, *MET_BY_JOBS))
+    assert provoked | names(*BASES, *MET_BY_JOBS) == names(*ERROR_FACTS)
 
 
 def test_a_ledger_that_does_not_answer(check_row: Check) -> None:
@@ -434,3 +436,54 @@ def test_r8_a_store_that_is_away_is_tried_three_times_and_named(desk: Desk, tmp_
     reasons = [event.data["reason"] for kind in ("stage.retrying", "stage.failed") for event in desk.events(kind)]
     assert reasons == ["opensearch_unavailable"] * 3
     assert value(metrics, "dagster_retry_attempts_total", reason="store_unavailable") == 2, "metrics go by the error's code"
+
+
+GATE = GateRule("pdf_ir_ready", {"pdf_ir_ready": True}, 3600.0, "chunk")
+
+
+def bring_to_gate(desk: Desk) -> Job:
+    """A job that has downloaded its PDF, and waits for it to be read."""
+    desk.batch("a")
+    lease = desk.take("w1")
+    desk.ledger.stages.start(lease, "download", None)
+    job = desk.ledger.job("job-a")
+    stored = {"object_key": "pdf/a.pdf", "sha256": "0" * 64, "size_bytes": 1}
+    arrival = Arrival(job=job, rule=GATE, doc_id="toy:a", stored=stored)
+    desk.ledger.stages.record(lease, "download", arrivals=[arrival])
+    desk.ledger.recovery.finish(lease)
+    return desk.ledger.job("job-a")
+
+
+def test_a_gate_that_is_not_met_in_time_ends_its_job_as_its_row_says(desk: Desk, check_row: Check) -> None:
+    job = bring_to_gate(desk)
+    assert job.status == JobStatus.WAITING_AT_GATE
+    assert desk.gauge("medkg_gate_waiting_jobs", pipeline="auto", gate="pdf_ir_ready") == 1
+    assert desk.gauge("medkg_pdf_queue", state="queued") == 1
+    desk.now += 3599.0
+    metrics = Metrics()
+    ticker = GateTicker(desk.ledger, lambda *_: GATE, size=5, new_id=lambda kind: kind, metrics=metrics)
+    assert ticker.tick() == 0
+    assert desk.ledger.job("job-a").status == JobStatus.WAITING_AT_GATE
+    desk.now += 2.0
+    assert ticker.tick() == 0
+    course, code = ERROR_FACTS[e.DagsterGateConditionError].course, e.DagsterGateConditionError.code
+    job = desk.ledger.job("job-a")
+    assert (job.status, job.error_code, job.failure_mark) == (course.ledger_state, code, code)
+    (dead,) = desk.events("job.dead")
+    assert (dead.data["stage"], dead.data["code"]) == ("pdf_ir_ready", code)
+    (letter,) = desk.ledger.dead_letters.list("default")
+    assert [cause["type"] for cause in letter.causes] == ["DagsterGateConditionError"]
+    ended = {"pipeline": "auto", "status": "dead"}
+    assert metrics.registry.get_sample_value("dagster_job_duration_seconds_count", ended) == 1
+    assert desk.gauge("medkg_gate_waiting_jobs", pipeline="auto", gate="pdf_ir_ready") in (None, 0)
+    assert desk.gauge("medkg_pdf_queue", state="queued") == 0
+    check_row(gate_expired(job, desk.now))
+
+
+def test_a_gate_that_is_opened_before_its_document_is_there(desk: Desk, check_row: Check) -> None:
+    job = bring_to_gate(desk)
+    behind = Pipeline("auto", "1.0", (), order=("ingest", "download", "chunk"), part="pdf_ir_ready")
+    stage = PipelineStage("chunk", "chunk", "default", (), None, "", "pdf_ir_ready")
+    batch = BatchState(Lease("b2", "w1", 1), None, behind, [job], FilesystemObjectStore(Path("unused")))
+    (document,) = batch.documents
+    check_row(error_of(e.NothingBroughtError, lambda: require_input(batch, document, stage)))

@@ -124,7 +124,7 @@ def test_a_gate_that_was_opened_without_a_document_fails_its_job_clearly(gated: 
     gated.ledger.job_gates.open(first, actor="me", reason="I think so", new_id=IdFactory(gated.clock))
     assert gated.session.work()
     job = gated.ledger.job(first)
-    assert (job.status, job.error_stage, job.error_code) == (JobStatus.FAILED, "ir_validation", "gate_not_met")
+    assert (job.status, job.error_stage, job.error_code) == (JobStatus.FAILED, "ir_validation", "nothing_brought")
     assert "--from ingest" in (job.error_message or "")
     assert gated.ledger.job(second).status == JobStatus.WAITING_AT_GATE
     assert whole_story(gated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from Medical_KG_rev.errors import NothingBroughtError
 from Medical_KG_rev.orchestration.artifacts import download_key, payload_key
 from Medical_KG_rev.orchestration.batch import BatchState, DocumentState
 from Medical_KG_rev.orchestration.ledger import ArtifactRow, Ledger
@@ -12,6 +13,25 @@ from Medical_KG_rev.orchestration.pipeline import Pipeline, PipelineStage
 def job_key(stage: PipelineStage, job_id: str) -> str:
     """The key of an output that holds for its job alone."""
     return download_key(job_id) if stage.type == "download" else payload_key(job_id)
+
+
+def require_input(batch: BatchState, document: DocumentState, stage: PipelineStage) -> None:
+    """Passes where there is what the stage takes.
+
+    Raises:
+        NothingBroughtError: a person opened the gate before the document was there.
+    """
+    if stage.input_from is None or stage.input_from in document.outputs:
+        return
+    pipeline = batch.pipeline
+    raise NothingBroughtError(
+        f"Gate {pipeline.part} was opened for {document.name}, but stage {stage.name} finds no output of {stage.input_from}.",
+        remedy=f"`medkg jobs retry {document.job.job_id} --from {pipeline.order[0]}` begins before the gate.",
+        job_id=document.job.job_id,
+        doc_id=document.doc_id,
+        stage=stage.name,
+        gate=pipeline.part,
+    )
 
 
 def restore_outputs(batch: BatchState, ledger: Ledger) -> None:

@@ -430,7 +430,7 @@ class JobGates:
         late = locked_jobs(connection, jobs.c.job_id.in_(job_ids), jobs.c.status == WAITING, jobs.c.gate_deadline < now)
         events: list[Event] = []
         for job in late:
-            error, waited = _expiry(job, now), now - (job.gate_since or now)
+            error, waited = gate_expired(job, now), now - (job.gate_since or now)
             letter = _letter(job, error, now)
             why = {"error_stage": letter.stage, "error_code": error.code, "error_message": letter.error_message}
             move(connection, JobStatus.DEAD, now, jobs.c.job_id == job.job_id, failure_mark=error.code, **why)
@@ -501,7 +501,8 @@ def _skipped(task: PdfTask, number: int, count: int, now: float) -> StageAttempt
     )
 
 
-def _expiry(job: Job, now: float) -> DagsterGateConditionError:
+def gate_expired(job: Job, now: float) -> DagsterGateConditionError:
+    """Why a job at a gate is dead."""
     hours = (now - (job.gate_since or now)) / 3600
     flags = {"pdf_downloaded": job.pdf_downloaded, "pdf_ir_ready": job.pdf_ir_ready}
     said = ", ".join(f"{name} = {str(value).lower()}" for name, value in flags.items())

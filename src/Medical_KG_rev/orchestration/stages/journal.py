@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from Medical_KG_rev.errors import DagsterGateConditionError, EmptyOutputError, MedicalKGError, RecordNotFoundError
+from Medical_KG_rev.errors import EmptyOutputError, MedicalKGError, RecordNotFoundError
 from Medical_KG_rev.failures import UNEXPECTED, event_reason, failure_mark
 from Medical_KG_rev.models import Outcome
 from Medical_KG_rev.models.pdf import STORED_FORMAT
@@ -180,17 +180,6 @@ class StageJournal:
     def not_found(self, document: DocumentState, source: str) -> None:
         """The source does not know the id."""
         error = RecordNotFoundError(f"{source} has no record {document.job.source_id}.", remedy="Check the id.", source=source)
-        self.fail(document, error)
-
-    def nothing_brought(self, document: DocumentState) -> None:
-        """A person opened the gate for a document that is not there."""
-        error = DagsterGateConditionError(
-            f"Gate {self._batch.pipeline.part} was opened for {document.name}, but nothing was brought: there is no document.",
-            remedy=f"`medkg jobs retry {document.job.job_id} --from {self._batch.pipeline.order[0]}` begins before the gate.",
-            job_id=document.job.job_id,
-            doc_id=document.doc_id,
-            gate=self._batch.pipeline.part,
-        )
         self.fail(document, error)
 
     def fail(self, document: DocumentState, error: BaseException) -> None:

@@ -11,13 +11,20 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from Medical_KG_rev.errors import InvalidTransitionError, LeaseLostError, MedicalKGError, StageError, WorkerStoppedError
+from Medical_KG_rev.errors import (
+    InvalidTransitionError,
+    LeaseLostError,
+    MedicalKGError,
+    NothingBroughtError,
+    StageError,
+    WorkerStoppedError,
+)
 from Medical_KG_rev.failures import UNEXPECTED
 from Medical_KG_rev.models import AdapterRequest, Outcome, RawPayload, StageContext
 from Medical_KG_rev.observability.logs import log_context
 from Medical_KG_rev.orchestration.artifacts import payload_key
 from Medical_KG_rev.orchestration.batch import BatchState, DocumentState
-from Medical_KG_rev.orchestration.earlier_parts import job_key, restore_outputs
+from Medical_KG_rev.orchestration.earlier_parts import job_key, require_input, restore_outputs
 from Medical_KG_rev.orchestration.ledger import Batch, Lease, Ledger
 from Medical_KG_rev.orchestration.ledger.recovery import STOPPED, Reason
 from Medical_KG_rev.orchestration.lookahead import find_unchanged
@@ -256,8 +263,7 @@ class StageRunner:
         self._journal = journal
         caller = self._callers[batch.batch_id](stage.policy, stage.name, journal.retrying)
         try:
-            for document in [doc for doc in batch.alive() if stage.input_from and stage.input_from not in doc.outputs]:
-                journal.nothing_brought(document)
+            self._require_inputs(batch, stage, journal)
             if stage.kind.takes is None:
                 self._ingest(batch, stage, caller, journal)
             elif stage.is_effect:
@@ -280,6 +286,13 @@ class StageRunner:
         for observer in self._observers:
             observer.stage_finished(batch, stage, report)
         return report
+
+    def _require_inputs(self, batch: BatchState, stage: PipelineStage, journal: StageJournal) -> None:
+        for document in list(batch.alive()):
+            try:
+                require_input(batch, document, stage)
+            except NothingBroughtError as error:
+                journal.fail(document, error)
 
     def _report(self, journal: StageJournal, stage: PipelineStage, started: float) -> StageReport:
         return StageReport(
