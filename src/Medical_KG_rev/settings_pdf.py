@@ -22,7 +22,7 @@ class PdfSettings(BaseModel):
     max_page_points: float = Field(
         default=14_400, ge=72, description="A page with a longer side (in 1/72 inch) is refused; the format itself allows this."
     )
-    max_seconds: float = Field(default=300.0, gt=0, le=86_400, description="Reading of one file is ended after so long.")
+    max_seconds: float = Field(default=600.0, gt=0, le=86_400, description="Reading of one file is ended after so long.")
     max_memory_mb: int = Field(
         default=1024, ge=256, description="Reading of one file is ended where the reader's process needs more (MiB)."
     )

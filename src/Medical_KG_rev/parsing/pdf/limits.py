@@ -16,5 +16,5 @@ class PdfLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_bytes: int = 512 * MEBIBYTE
     max_pages: int = 2000
     max_page_points: float = 14_400.0
-    max_seconds: float = 300.0
+    max_seconds: float = 600.0
     max_memory_bytes: int = 1024 * MEBIBYTE
