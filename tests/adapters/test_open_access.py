@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from hypothesis import given
@@ -22,7 +25,7 @@ from Medical_KG_rev.orchestration.topology import ResiliencePolicyConfig
 from Medical_KG_rev.settings import Settings
 from Medical_KG_rev.testing import check_adapter
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.component
 
 Make = Callable[..., Any]
 DOI = "10.9999/inv.1"
@@ -120,6 +123,51 @@ def test_unpaywall_says_why_there_is_no_copy(
     assert candidates(payload).assets == ()
     assert why in candidates(payload).refusal
     assert len(unpaywall_api.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("page", "url"),
+    [
+        ("https://www.ncbi.nlm.nih.gov/pmc/articles/12008803", "https://europepmc.org/articles/PMC12008803?pdf=render"),
+        ("https://pmc.ncbi.nlm.nih.gov/articles/PMC12008803/", "https://europepmc.org/articles/PMC12008803?pdf=render"),
+        ("https://www.ncbi.nlm.nih.gov/pmc/articles/12008803/figure/1", None),
+        ("https://publisher.example/pmc/articles/12008803", None),
+    ],
+)
+def test_a_page_of_pubmed_central_has_a_pdf_at_europe_pmc(
+    unpaywall: Any, unpaywall_api: UnpaywallApi, page: str, url: str | None
+) -> None:
+    unpaywall_api.add(DOI, {"host": "repository", "version": "submittedVersion", "licence": "other-oa"})
+    unpaywall_api.articles[DOI]["oa_locations"][0]["url"] = page
+    (payload,) = fetch(unpaywall, DOI)
+    assert [asset.url for asset in candidates(payload).assets] == ([url] if url else [])
+
+
+def test_what_unpaywall_really_answers_is_understood(unpaywall: Any, unpaywall_api: UnpaywallApi, test_data: Path) -> None:
+    recorded = json.loads((test_data / "api" / "unpaywall_openalex_lookups.json").read_text("utf-8"))
+    answers = [json.loads(each["body"]) for each in recorded if each["url"].startswith("https://api.unpaywall.org/v2/10.")]
+    assert len(answers) >= 3
+    found = {}
+    for article in answers:
+        unpaywall_api.articles[article["doi"]] = article
+        (payload,) = fetch(unpaywall, article["doi"])
+        found[article["doi"]] = candidates(payload)
+        assert bool(found[article["doi"]].assets) != bool(found[article["doi"]].refusal)
+        assert found[article["doi"]].title
+    assert [asset.url for asset in found["10.1016/j.xgen.2025.100814"].assets] == [
+        "https://europepmc.org/articles/PMC12008803?pdf=render"
+    ]
+    (searched,) = [json.loads(each["body"]) for each in recorded if "/v2/search" in each["url"]]
+    unpaywall_api.fail(httpx.Response(200, json=searched))
+    (page,) = ask(unpaywall, query="copper")
+    assert [record.error for record in page.records] == [None] * len(searched["results"])
+
+
+def test_the_answer_for_another_doi_is_refused(unpaywall: Any, unpaywall_api: UnpaywallApi) -> None:
+    unpaywall_api.add("10.9999/other", {"pdf": "https://publisher.example/2.pdf"})
+    unpaywall_api.articles[DOI] = unpaywall_api.articles["10.9999/other"]
+    with pytest.raises(errors.UnexpectedContentError, match=f"asked for {DOI}, got 10.9999/other"):
+        fetch(unpaywall, DOI)
 
 
 def test_unpaywall_is_searched_page_by_page(unpaywall: Any, unpaywall_api: UnpaywallApi) -> None:

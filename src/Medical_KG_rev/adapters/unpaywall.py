@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ from Medical_KG_rev.adapters.dois import doi_name, normal_doi
 from Medical_KG_rev.adapters.http import SourceClient
 from Medical_KG_rev.adapters.listing import RemotePage, check_request, checked_ids, each_alone, list_ids, list_pages
 from Medical_KG_rev.adapters.open_copies import asset_payload, best_first, filled
-from Medical_KG_rev.errors import ConfigurationError, RecordNotFoundError, UsageError
+from Medical_KG_rev.errors import ConfigurationError, RecordNotFoundError, UnexpectedContentError, UsageError
 from Medical_KG_rev.models import AdapterRequest, ErrorInfo, ListedRecord, ListingPage, PdfAsset, PdfCandidates, RawPayload
 
 EXAMPLE = "10.7717/peerj.4375"
@@ -19,7 +20,13 @@ SEARCH_PAGE = 50
 """What one page of Unpaywall's search holds."""
 
 
+_PMC = re.compile(
+    r"https?://(?:www\.)?(?:ncbi\.nlm\.nih\.gov/pmc|pmc\.ncbi\.nlm\.nih\.gov|europepmc\.org)/articles/(?:PMC)?([0-9]{1,12})/?"
+)
+
+
 class _Location(msgspec.Struct):
+    url: str | None = None
     pdf: str | None = msgspec.field(name="url_for_pdf", default=None)
     licence: str | None = msgspec.field(name="license", default=None)
     version: str | None = None
@@ -110,6 +117,9 @@ class UnpaywallAdapter:
             article = self._client.get_json(f"/{quote(doi, safe='/')}", {"email": self._email}, _ARTICLE)
         except RecordNotFoundError:
             return
+        if normal_doi(article.doi) != doi:
+            told = f"{self.name}: asked for {doi}, got {article.doi[:200]}."
+            raise UnexpectedContentError(told, source=self.name, source_id=doi)
         yield self._payload(doi, article)
 
     def _search(self, query: str, token: str) -> RemotePage:
@@ -155,10 +165,16 @@ def _assets(article: _Article) -> tuple[PdfAsset, ...]:
     if not article.is_oa:
         return ()
     return best_first(
-        PdfAsset(url=place.pdf, licence=place.licence or "", version=place.version or "", host=place.host or "")
+        PdfAsset(url=url, licence=place.licence or "", version=place.version or "", host=place.host or "")
         for place in [*([article.best] if article.best else []), *article.locations]
-        if place.pdf
+        if (url := place.pdf or _rendered(place.url or ""))
     )
+
+
+def _rendered(page: str) -> str | None:
+    """Where Europe PMC has the PDF of an article whose page in PubMed Central is all that Unpaywall knows."""
+    match = _PMC.fullmatch(page)
+    return f"https://europepmc.org/articles/PMC{match[1]}?pdf=render" if match else None
 
 
 def _refusal(article: _Article) -> str:
