@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,13 @@ from fault_proxy import serving
 from played_mineru import PlayedMineru, read_words
 from shipped_medkg import Medkg
 
+from Medical_KG_rev.services import Server
 from Medical_KG_rev.testing.pdf_samples import Line, Page, text_pdf
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chaos]
+pytestmark = pytest.mark.e2e
+
+REAL = os.environ.get("MK_REAL_MINERU") == "1"  # before the environment of the tests is emptied
+FILES = int(os.environ.get("MK_REAL_MINERU_FILES", "3"))
 
 
 def trial(drug: str, pages: int = 1) -> bytes:
@@ -29,6 +35,7 @@ def read(content: bytes) -> list[list[dict[str, Any]]]:
     return pages[:-1] if "Aspirin" in str(pages) else pages
 
 
+@pytest.mark.chaos
 def test_what_a_server_does_to_files_ends_where_it_should(medkg: Medkg, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -52,3 +59,19 @@ def test_what_a_server_does_to_files_ends_where_it_should(medkg: Medkg, tmp_path
     }
     document = medkg("show", jobs["Insulin"]["doc_id"], "--json").expect(0).json
     assert (document["metadata"]["pdf"]["engine"], document["metadata"]["pdf"]["engine_version"]) == ("mineru", "4.0.12")
+
+
+@pytest.mark.service
+@pytest.mark.skipif(not REAL, reason="MK_REAL_MINERU=1 reads with a real MinerU server")
+def test_articles_of_publishers_are_completed_by_a_real_server(
+    medkg: Medkg, own_server: Callable[[str], Server], test_data: Path
+) -> None:
+    """All 32 of them: `MK_REAL_MINERU_FILES=32`; a few by default."""
+    pdfs = sorted((test_data / "pdf").glob("*.pdf"), key=lambda path: path.stat().st_size)[:FILES]
+    settings = {"MK_PDF__ENGINE": "mineru", **own_server("mineru").environment}
+    ended = medkg("ingest", "local", *pdfs, "--json", timeout=60 + 60 * len(pdfs), **settings).expect(0)
+    jobs = medkg("jobs", "list", "--json").expect(0).json
+    assert [job["status"] for job in jobs] == ["completed"] * len(pdfs), ended.err
+    for job in jobs:
+        document = medkg("show", job["doc_id"], "--json").expect(0).json
+        assert document["metadata"]["pdf"]["engine"] == "mineru"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mineru_samples import recorded
 
+from Medical_KG_rev.errors import PdfNeedsOcrError
+from Medical_KG_rev.models import PdfAsset, StoredPdf
+from Medical_KG_rev.parsing.pdf.document import document_from_layout
 from Medical_KG_rev.parsing.pdf.inspection import open_pdf
 from Medical_KG_rev.parsing.pdf.layout import LayoutBlock, LayoutKind, PageSize, PdfLayout
 from Medical_KG_rev.parsing.pdf.mineru.content_list import Item, read_content_list
@@ -190,6 +194,13 @@ def test_pages_that_are_images_are_scanned() -> None:
     layout = structured([whole], [whole, text("words")], [text("words")], files={"images/a.png": b"\x89PNG\r\n\x1a\n0"})
     assert layout.scanned == (1,)
     assert set(layout.images) == {"page_0_image_0.png", "page_1_image_0.png"}
+
+
+def test_a_file_of_images_names_what_mineru_needs_to_read_them() -> None:
+    layout = structured([{"type": "image", "bbox": [0, 0, 1, 1]}])
+    stored = StoredPdf(object_key="k", sha256="0" * 64, size_bytes=1, asset=PdfAsset(url="https://x.test/a.pdf"))
+    with pytest.raises(PdfNeedsOcrError, match="MK_MINERU__TIER=basic"):
+        document_from_layout(layout, stored, doc_id="local:a", source="local", parsed_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def test_what_did_not_come_is_said() -> None:

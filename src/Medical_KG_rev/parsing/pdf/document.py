@@ -26,6 +26,10 @@ _NO_TITLE = re.compile(r"\.(docx?|dvi|indd|pdf|qxd|rtf|tex)\b|^(microsoft|untitl
 """What programs write into a file's title when nobody gave one."""
 
 _WORD = re.compile(r"\w")
+_BY_OCR = {
+    "local": "pip install 'medical-kg-rev[ocr]', set MK_PDF__OCR=rapidocr",
+    "mineru": "set MK_MINERU__TIER=basic or better, on a server with models, and MK_MINERU__OCR=auto",
+}
 
 
 def document_from_layout(layout: PdfLayout, stored: StoredPdf, *, doc_id: str, source: str, parsed_at: datetime) -> Document:
@@ -73,7 +77,7 @@ def _wordless(layout: PdfLayout, doc_id: str) -> PayloadError:
     if layout.scanned:
         return PdfNeedsOcrError(
             f"The PDF of {doc_id} has no text: {len(layout.scanned)} of its {pages} pages are images.",
-            remedy="Read it by OCR: pip install 'medical-kg-rev[ocr]', set MK_PDF__OCR=rapidocr, then `medkg jobs retry`.",
+            remedy=f"Read it by OCR: {_BY_OCR.get(layout.engine, _BY_OCR['local'])}, then `medkg jobs retry`.",
             doc_id=doc_id,
             pages=pages,
         )
