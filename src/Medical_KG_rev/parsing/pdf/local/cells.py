@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from Medical_KG_rev.parsing.pdf.local.tables import TableRegion, joined_rules
 from Medical_KG_rev.parsing.pdf.local.text import joined_lines
 
 _THIN = 2.6
+_MOST_ROWS = 8
 _CROSSED_BY = 0.08
 """A gap between columns may be crossed by this share of the rows: titles over several columns."""
 
@@ -54,7 +56,7 @@ def aligned_cells(region: TableRegion) -> tuple[LayoutCell, ...]:
     if not columns:
         return ()
     head_cells, head_rows = _head_cells(_rows(head), columns)
-    body_rows = _merged([_placed(row, columns) for row in _rows(body)], joined_rules(_across(region)))
+    body_rows = _merged([_placed(row, columns) for row in _records(body, columns)], joined_rules(_across(region)))
     cells = [*head_cells]
     for number, row in enumerate(body_rows, start=head_rows):
         cells += [_layout(cell, number) for cell in row.values()]
@@ -87,6 +89,32 @@ def _rows(lines: Sequence[Line]) -> list[list[Line]]:
         else:
             rows.append([line])
     return [sorted(row, key=lambda line: line.box.x0) for row in rows]
+
+
+def _records(lines: Sequence[Line], columns: Sequence[tuple[float, float]]) -> list[list[Line]]:
+    """Lines that stand beside each other, also those of cells of several lines that are centred on their row."""
+    records: list[list[list[Line]]] = []
+    bottom = 0.0
+    for row in _rows(lines):
+        top = min(line.box.top for line in row)
+        if records and top < bottom - 0.2 * row[0].size:
+            records[-1].append(row)
+        else:
+            records.append([row])
+            bottom = 0.0
+        bottom = max(bottom, *(line.box.bottom for line in row))
+    found: list[list[Line]] = []
+    for rows in records:
+        found += [[line for row in rows for line in row]] if _is_one_record(rows, columns) else rows
+    return found
+
+
+def _is_one_record(rows: Sequence[Sequence[Line]], columns: Sequence[tuple[float, float]]) -> bool:
+    """Whether rows that reach into each other are one: numbers under each other would be those of several."""
+    if len(rows) > _MOST_ROWS:
+        return False
+    numbers = Counter(_span(line.box, columns)[0] for row in rows for line in row if _is_number(line.text))
+    return sum(count > 1 for count in numbers.values()) < 2
 
 
 def _columns(lines: Sequence[Line], region: TableRegion) -> list[tuple[float, float]]:
@@ -136,8 +164,15 @@ def _placed(row: Sequence[Line], columns: Sequence[tuple[float, float]]) -> Row:
         if home is None:
             cells[first] = _Cell(first, last, (line,))
         else:
-            cells[home.first] = _Cell(home.first, max(home.last, last), (beside([*home.lines, line]),))
+            cells[home.first] = _Cell(home.first, max(home.last, last), _with_line(home.lines, line))
     return cells
+
+
+def _with_line(lines: tuple[Line, ...], line: Line) -> tuple[Line, ...]:
+    """The lines of a cell with another, which stands beside the last one or under it."""
+    if abs(lines[-1].baseline - line.baseline) <= 0.35 * line.size:
+        return (*lines[:-1], beside([lines[-1], line]))
+    return (*lines, line)
 
 
 def _merged(rows: Sequence[Row], rules: Sequence[Box]) -> list[Row]:
@@ -167,7 +202,7 @@ def _continues(row: Row, following: Row, rules: Sequence[Box]) -> bool:
         return False
     first = following.get(0)
     if first is None:
-        return set(following) <= set(row) and any(not _is_number(cell.text) for cell in following.values())
+        return set(following) < set(row) and any(not _is_number(cell.text) for cell in following.values())
     begins_small = first.text[:1].islower() or first.text[:1] in "(/&"
     return begins_small and 0 in row and (set(row) == {0} or set(following) == {0}) and not row[0].text.endswith(":")
 

@@ -11,6 +11,7 @@ from Medical_KG_rev.parsing.pdf.layout import LayoutBlock, LayoutCell, LayoutKin
 from Medical_KG_rev.parsing.pdf.local.body import Body
 from Medical_KG_rev.parsing.pdf.local.captions import after_label
 from Medical_KG_rev.parsing.pdf.local.cells import cells_of
+from Medical_KG_rev.parsing.pdf.local.continued import with_whole_tables
 from Medical_KG_rev.parsing.pdf.local.flow import Figure, Item, Stack, Table
 from Medical_KG_rev.parsing.pdf.local.front import front_matter, title_of
 from Medical_KG_rev.parsing.pdf.local.headings import MAIN, REFERENCES, headings_of, words_of
@@ -60,7 +61,7 @@ def blocks_of_flow(items: Sequence[Item], facts: Facts) -> list[LayoutBlock]:
             references = []
         blocks += _blocks(part, facts.vocabulary)
     blocks += _references(references, facts.vocabulary)
-    return [block for block in blocks if block.text or block.caption or block.cells]
+    return with_whole_tables([block for block in blocks if block.text or block.caption or block.cells])
 
 
 def _references(paragraphs: Sequence[Paragraph], vocabulary: Vocabulary) -> Iterator[LayoutBlock]:

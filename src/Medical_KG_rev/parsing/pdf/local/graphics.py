@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pypdfium2.raw as pdfium
@@ -12,6 +12,7 @@ from Medical_KG_rev.parsing.pdf.local.characters import Frame
 from Medical_KG_rev.parsing.pdf.local.pieces import Box, around
 
 _THIN, _SHORTEST, _WHITE = 2.5, 6.0, 250
+_BAR_WIDTH, _BAR_HEIGHT = 100.0, 30.0
 _MAX_OBJECTS, _MAX_SEGMENTS, _MAX_DEPTH = 20_000, 400, 3
 """A map may have a million strokes; what a page's layout rests on comes among the first."""
 
@@ -37,32 +38,42 @@ def graphics_of(page: Any, frame: Frame) -> Graphics:
     rules: list[Box] = []
     pictures: list[Box] = []
     drawings: list[Box] = []
-    hidden: set[int] = set()
-    invisible: set[int] = set()
-    white: dict[int, Box] = {}
+    texts = _Texts()
     for kind, item, frame_here in _objects(page, frame):
         if kind == pdfium.FPDF_PAGEOBJ_TEXT:
-            if _is_clipped(item):
-                hidden.add(address_of(item))
-            elif pdfium.FPDFTextObj_GetTextRenderMode(item) == pdfium.FPDF_TEXTRENDERMODE_INVISIBLE:
-                invisible.add(address_of(item))
-            elif _is_white(item):
-                white[address_of(item)] = _bounds(item, frame_here)
+            texts.add(item, frame_here)
         elif kind == pdfium.FPDF_PAGEOBJ_IMAGE:
             pictures.append(_bounds(item, frame_here))
         elif kind == pdfium.FPDF_PAGEOBJ_SHADING:
             drawings.append(_bounds(item, frame_here))
-        elif kind == pdfium.FPDF_PAGEOBJ_PATH:
-            if _is_white(item) and not _is_stroked(item):
-                continue
-            box = _bounds(item, frame_here)
-            found = list(_rules(item, box, frame_here))
+        elif kind == pdfium.FPDF_PAGEOBJ_PATH and (_is_stroked(item) or not _is_white(item)):
+            found, drawn = _of_path(item, frame_here)
             rules += found
-            if not found and box.width > _THIN and box.height > _THIN:
-                drawings.append(box)
-    dark = [*pictures, *drawings, *(rule for rule in rules if min(rule.width, rule.height) > 1)]
-    hidden |= {address for address, box in white.items() if not any(ground.meets(box) for ground in dark)}
-    return Graphics(tuple(rules), tuple(pictures), tuple(drawings), frozenset(hidden), frozenset(invisible))
+            drawings += drawn
+    hidden = texts.hidden_on([*pictures, *drawings])
+    return Graphics(tuple(rules), tuple(pictures), tuple(drawings), hidden, frozenset(texts.invisible))
+
+
+class _Texts:
+    """Addresses of the text objects that may not show."""
+
+    def __init__(self) -> None:
+        self.invisible: set[int] = set()
+        self._clipped: set[int] = set()
+        self._white: dict[int, Box] = {}
+
+    def add(self, item: Any, frame: Frame) -> None:
+        if _is_clipped(item):
+            self._clipped.add(address_of(item))
+        elif pdfium.FPDFTextObj_GetTextRenderMode(item) == pdfium.FPDF_TEXTRENDERMODE_INVISIBLE:
+            self.invisible.add(address_of(item))
+        elif _is_white(item):
+            self._white[address_of(item)] = _bounds(item, frame)
+
+    def hidden_on(self, grounds: Sequence[Box]) -> frozenset[int]:
+        """Those that are clipped away, or white with no other ground under them."""
+        white = {address for address, box in self._white.items() if not any(ground.meets(box) for ground in grounds)}
+        return frozenset(self._clipped | white)
 
 
 def _objects(page: Any, frame: Frame) -> Iterator[tuple[int, Any, Frame]]:
@@ -142,12 +153,32 @@ def _is_stroked(path: Any) -> bool:
     return bool(stroke.value)
 
 
-def _rules(path: Any, box: Box, frame: Frame) -> Iterator[Box]:
-    """The rules of a path: the path itself where it is thin, or its straight segments where all are across or upright."""
+def _of_path(path: Any, frame: Frame) -> tuple[list[Box], list[Box]]:
+    """The rules of a path and what else it draws. A bar across, as behind a table's head, counts for its edges as well."""
+    box = _bounds(path, frame)
+    if _is_stroked(path):
+        box = _stroked(path, box)
     if min(box.width, box.height) <= _THIN:
-        if max(box.width, box.height) >= _SHORTEST:
-            yield box
-        return
+        return ([box] if max(box.width, box.height) >= _SHORTEST else []), []
+    if box.width >= _BAR_WIDTH and box.height <= _BAR_HEIGHT:
+        return [Box(box.x0, box.top, box.x1, box.top), Box(box.x0, box.bottom, box.x1, box.bottom)], [box]
+    rules = list(_segments(path, frame))
+    return (rules, []) if rules else ([], [box])
+
+
+def _stroked(path: Any, box: Box) -> Box:
+    """What a stroked path covers: pdfium's bounds reach a whole width of the stroke over it on every side."""
+    width = ctypes.c_float()
+    pdfium.FPDFPageObj_GetStrokeWidth(path, ctypes.byref(width))
+    x, y = (min(width.value, side / 2) for side in (box.width, box.height))
+    inner = Box(box.x0 + x, box.top + y, box.x1 - x, box.bottom - y)
+    down = width.value / 2 if inner.width >= inner.height else 0.0
+    across = 0.0 if inner.width >= inner.height else width.value / 2
+    return Box(inner.x0 - across, inner.top - down, inner.x1 + across, inner.bottom + down)
+
+
+def _segments(path: Any, frame: Frame) -> Iterator[Box]:
+    """The straight segments of a path where all are across or upright."""
     count = pdfium.FPDFPath_CountSegments(path)
     if not 2 <= count <= _MAX_SEGMENTS:
         return

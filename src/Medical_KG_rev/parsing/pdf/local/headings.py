@@ -178,9 +178,26 @@ def _is_heading(paragraph: Paragraph, style: Style, body: Body, following: Parag
         return False
     is_short = len(paragraph.lines) == 1 and paragraph.lines[0].box.x1 < paragraph.right - 2 * body.size
     is_close = _is_apart(paragraph, body)
+    if is_short and _stands_alone(paragraph, following, body):
+        return True
     if not (is_short or len(paragraph.lines) == 2) or not is_close:
         return False
     return _differs(style, body) or numbering_depth(text) > 1
+
+
+def _stands_alone(paragraph: Paragraph, following: Paragraph, body: Body) -> bool:
+    """Whether a line of words, of the text's size at the left edge, has space above and below it and text under it."""
+    line = paragraph.lines[0]
+    return (
+        min(paragraph.gap_above, following.gap_above) > 1.6 * body.step
+        and following.gap_above < 3 * body.step
+        and abs(line.size - body.size) < 0.06 * body.size
+        and not line.text.endswith((".", ":", "-"))
+        and len(line.text.split()) > 1
+        and abs(line.box.x0 - paragraph.left) < 2
+        and following.lines[0].box.width > 0.8 * (following.right - following.left)
+        and len(following.lines) > 1
+    )
 
 
 def _is_apart(paragraph: Paragraph, body: Body) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from Medical_KG_rev.parsing.pdf.local.pieces import Line, Run
 
+_APART = 0.45
+"""Pieces that the file does not write one after the other may be cells where they are further apart."""
 _GAP = 0.9
 """Runs so many sizes apart stay apart until columns are known."""
 
@@ -63,7 +65,7 @@ def _belongs(line: Line, other: Line) -> bool:
     left, right = sorted((line, other), key=lambda one: one.box.x0)
     gap = right.box.x0 - left.box.x1
     if shift <= 0.1 * size:
-        return -0.3 * size <= gap <= 0.7 * size
+        return -0.3 * size <= gap <= _APART * size
     small, large = sorted((line, other), key=lambda one: one.size)
     return (
         small.size < 0.86 * large.size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -12,10 +13,14 @@ import pypdfium2.raw as pdfium
 from Medical_KG_rev.parsing.pdf.local.characters import Frame, runs_of
 from Medical_KG_rev.parsing.pdf.local.graphics import graphics_of
 from Medical_KG_rev.parsing.pdf.local.lines import lines_of
-from Medical_KG_rev.parsing.pdf.local.pieces import Line, Page, Run
+from Medical_KG_rev.parsing.pdf.local.pieces import Box, Line, Page, Run
 
 _NO_SIZE = (612.0, 792.0)
 """Taken for a page that cannot be loaded."""
+
+
+_LEADER = re.compile(r"^(?:[.\u00b7\u2026_\u2013\u2014-]\s?){10,}$")
+"""Dots and dashes that stand for a rule."""
 
 
 def read_pages(document: pypdfium2.PdfDocument) -> Iterator[tuple[Page, str]]:
@@ -46,17 +51,22 @@ def _read(page: Any, number: int) -> Page:
         by_turn = _runs(text_page, frame, graphics.hidden | graphics.invisible) or _runs(text_page, frame, graphics.hidden)
     finally:
         pdfium.FPDFText_ClosePage(text_page)
-    upright = [line for line in lines_of(by_turn.pop(0, [])) if _is_shown(line, width, height)]
+    lines = [line for line in lines_of(by_turn.pop(0, [])) if _is_shown(line, width, height)]
+    leaders = tuple(_rule(line) for line in lines if _LEADER.match(line.text))
     return Page(
         number,
         width,
         height,
-        tuple(upright),
-        graphics.rules,
+        tuple(line for line in lines if not _LEADER.match(line.text)),
+        graphics.rules + leaders,
         graphics.pictures,
         graphics.drawings,
         sideways=tuple((turn, tuple(lines_of(runs))) for turn, runs in sorted(by_turn.items())),
     )
+
+
+def _rule(line: Line) -> Box:
+    return Box(line.box.x0, line.baseline - 1, line.box.x1, line.baseline)
 
 
 def _runs(text_page: Any, frame: Frame, hidden: frozenset[int]) -> dict[int, list[Run]]:
