@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import zipfile
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from hostile_files import certified
 from mineru_samples import recorded, sample
 from played_mineru import PlayedMineru, zipped
 
@@ -344,3 +347,30 @@ def test_settings_are_checked_before_anything_is_asked() -> None:
     with pytest.raises(MedicalKGError, match="needs MK_MINERU__URL"):
         settings_from({"pdf": {"engine": "mineru"}})
     assert "pdf-engine" in settings_from({"mineru": {"url": URL}}).policies_named()
+
+
+class Secured(BaseHTTPRequestHandler):
+    """A server that says which it is, and what it offers."""
+
+    def do_GET(self) -> None:
+        answer = recorded("health" if self.path == "/v1/health" else "tiers")
+        self.send_response(answer.status_code)
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Silence."""
+
+
+def test_the_servers_certificate_is_checked(tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), Secured) as server:
+        server.socket = certified(server.socket, "localhost", tmp_path / "authority.pem")
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # of the client that hangs up
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        url = f"https://localhost:{server.server_port}"
+        with pytest.raises(PdfEngineUnavailableError, match="certificate verify failed"):
+            MineruEngine(MineruSettings(url=url)).probe()
+        trusting = MineruEngine(MineruSettings(url=url, ca_file=tmp_path / "authority.pem"))
+        assert trusting.probe().startswith(f"MinerU 4.0.12 at {url}")
+        trusting.close()
+        server.shutdown()
