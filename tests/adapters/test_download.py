@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ from Medical_KG_rev.models import (
     pdf_folder,
     pdf_key,
 )
-from Medical_KG_rev.orchestration.resilience import ResilientCaller
+from Medical_KG_rev.orchestration.resilience import Deadline, ResilientCaller
 from Medical_KG_rev.orchestration.stages import check_signature, contracts
 from Medical_KG_rev.orchestration.topology import ResiliencePolicyLoader
 from Medical_KG_rev.settings import Settings
@@ -157,6 +160,41 @@ def test_a_store_that_is_away_is_asked_again(store: FilesystemObjectStore, remot
     caller.close()
     assert faults == []
     assert store.read(stored(brought).object_key) == pdf()
+
+
+def test_an_upload_that_hangs_disturbs_neither_the_next_nor_another_file(
+    store: FilesystemObjectStore, remote_router: Any
+) -> None:
+    remote_router.get(AT).respond(200, content=pdf())
+    released, late = threading.Event(), []
+
+    class Hanging:
+        keys = store.keys
+        calls = 0
+
+        def upload(self, key: str, source: Any) -> None:
+            self.calls += 1
+            if self.calls == 1:
+                begun = source.read(100)
+                released.wait(5)
+                late.append(begun + source.read())
+            else:
+                store.upload(key, source)
+
+    class Impatient:
+        deadline = Deadline(0.2)
+
+        def call(self, request: Any) -> Any:
+            with suppress(TimeoutError):
+                return self.deadline.run(request)
+            return request()
+
+    (brought,) = stage_of(Hanging(), Impatient()).execute(CONTEXT, [payload(PdfAsset(url=URL))])
+    assert store.read(stored(brought).object_key) == pdf()
+    released.set()
+    while Impatient.deadline.abandoned:
+        time.sleep(0.01)
+    assert late == [pdf()]
 
 
 # --- files of this machine

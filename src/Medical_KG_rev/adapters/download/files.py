@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import stat
 from tempfile import gettempdir
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from Medical_KG_rev.adapters.files import unreadable
 from Medical_KG_rev.errors import PayloadTooLargeError, PayloadUnreadableError, StorageFullError, UnsupportedFormatError
 from Medical_KG_rev.models import PdfAsset
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 COPY_BYTES = 1024 * 1024
 
@@ -64,10 +68,38 @@ def digest_of(source: IO[bytes], path: str, max_bytes: int, target: IO[bytes] | 
     return digest.hexdigest(), size_bytes
 
 
+class OwnReader(io.RawIOBase):
+    """Reads an open file from its start, with its own position and beyond the file's closing: one that hangs harms nobody."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
+        self._descriptor = os.dup(file.fileno())
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fills the buffer as far as the file goes."""
+        view = memoryview(buffer)
+        chunk = os.pread(self._descriptor, len(view), self._position)
+        view[: len(chunk)] = chunk
+        self._position += len(chunk)
+        return len(chunk)
+
+    def close(self) -> None:
+        """Gives the descriptor back."""
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
 def write(target: IO[bytes], chunk: bytes) -> None:
     """Raises StorageFullError where a temporary file has no room."""
     try:
         target.write(chunk)
+        target.flush()
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise

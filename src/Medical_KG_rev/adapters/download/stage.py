@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import ssl
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
-from tempfile import SpooledTemporaryFile
-from typing import IO, BinaryIO, Protocol, cast
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO, Protocol
 
 import httpx
 import msgspec
 
 from Medical_KG_rev import __version__
 from Medical_KG_rev.adapters import addresses
-from Medical_KG_rev.adapters.download.files import copy_file
+from Medical_KG_rev.adapters.download.files import OwnReader, copy_file
 from Medical_KG_rev.adapters.download.hops import Hops
 from Medical_KG_rev.adapters.download.transfer import SLICE_SECONDS, Transfer, shown_text
 from Medical_KG_rev.errors import (
@@ -31,8 +32,6 @@ from Medical_KG_rev.models import Caller, PdfAsset, PdfCandidates, RawPayload, S
 from Medical_KG_rev.models.pdf import ASSET_FORMAT, STORED_FORMAT
 from Medical_KG_rev.settings_pdf import DownloadSettings
 
-IN_MEMORY_BYTES = 8 * 1024 * 1024
-"""A larger file waits on disk for its upload."""
 COPY_BYTES = 1024 * 1024
 
 _CANDIDATES = msgspec.json.Decoder(PdfCandidates)
@@ -106,7 +105,7 @@ class PdfDownloadStage:
 
     def _bring(self, ctx: StageContext, payload: RawPayload) -> RawPayload:
         candidates = _candidates(payload)
-        with cast("IO[bytes]", SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)) as file:
+        with TemporaryFile() as file:  # without a name: nothing is left of a process that was killed
             asset, sha256, size_bytes = self._first_of(payload, candidates, file)
             key = pdf_key(ctx.tenant_id, ctx.doc_id or f"{payload.source}:{payload.source_id}", sha256)
             self._store_caller.call(lambda: self._keep(key, file))
@@ -125,8 +124,8 @@ class PdfDownloadStage:
     def _keep(self, key: str, file: IO[bytes]) -> None:
         """The same bytes of a document are stored once."""
         if key not in self._store.keys(key):
-            file.seek(0)
-            self._store.upload(key, cast("BinaryIO", file))
+            with io.BufferedReader(OwnReader(file), COPY_BYTES) as source:
+                self._store.upload(key, source)
 
     def _first_of(self, payload: RawPayload, candidates: PdfCandidates, file: IO[bytes]) -> tuple[PdfAsset, str, int]:
         """The first copy that can be brought, with digest and size of its bytes, which are in ``file``."""
