@@ -22,6 +22,8 @@ from Medical_KG_rev.parsing.pdf.local.runin import without_run_in
 from Medical_KG_rev.parsing.pdf.local.text import Vocabulary, joined_lines
 
 _SMALL = 0.93
+_SAME_COLUMN = 3.5
+"""Paragraphs nearer to each other, in sizes, are two; others may be one around something."""
 _INDENTING = 0.15
 """Where so many paragraphs begin with an indent, one that does not goes on from before."""
 
@@ -76,11 +78,13 @@ def _references(paragraphs: Sequence[Paragraph], vocabulary: Vocabulary) -> Iter
 
 
 def _parts(items: Sequence[Item], body: Body) -> Iterator[_Part]:
+    previous: Paragraph | None = None
     for item in items:
         if not isinstance(item, Stack):
             yield _Part(item, LayoutKind.TABLE if isinstance(item, Table) else LayoutKind.FIGURE)
             continue
-        for paragraph in paragraphs_of(item, body):
+        for paragraph in paragraphs_of(item, body, previous):
+            previous = paragraph
             head, rest = without_run_in(paragraph, body)
             if head is not None:
                 yield _Part(head, LayoutKind.HEADING)
@@ -115,8 +119,8 @@ def _name_roles(parts: Sequence[_Part], facts: Facts) -> None:
 
 
 def _name_references(parts: Sequence[_Part]) -> None:
-    """Paragraphs under the heading of the references, down to the next heading of a like rank."""
-    level: int | None = None
+    """Paragraphs under the heading of the references, down to the next heading as large as it."""
+    least_size: float | None = None
     for part in parts:
         paragraph = part.item
         if not isinstance(paragraph, Paragraph):
@@ -124,12 +128,12 @@ def _name_references(parts: Sequence[_Part]) -> None:
         if part.kind is LayoutKind.HEADING:
             text = joined_lines(paragraph.lines)
             if REFERENCES.match(text.strip("0123456789. ")):
-                level = part.level
-            elif level is not None and (words_of(text) in MAIN or (part.level <= level and not is_entry(text))):
-                level = None
-            elif level is not None:
+                least_size = 0.97 * paragraph.size
+            elif least_size is not None and (words_of(text) in MAIN or (paragraph.size >= least_size and not is_entry(text))):
+                least_size = None
+            elif least_size is not None:
                 part.kind = LayoutKind.REFERENCE
-        elif level is not None and part.kind in (LayoutKind.PARAGRAPH, LayoutKind.LIST):
+        elif least_size is not None and part.kind in (LayoutKind.PARAGRAPH, LayoutKind.LIST):
             part.kind = LayoutKind.REFERENCE
 
 
@@ -184,7 +188,7 @@ def _goes_on(part: _Part, following: _Part, *, uses_indents: bool) -> bool:
     one, other = part.item, following.item
     if not isinstance(one, Paragraph) or not isinstance(other, Paragraph) or following.kind is not LayoutKind.PARAGRAPH:
         return False
-    if part.kind not in (LayoutKind.PARAGRAPH, LayoutKind.LIST) or other.gap_above < 90:
+    if part.kind not in (LayoutKind.PARAGRAPH, LayoutKind.LIST) or other.gap_above < _SAME_COLUMN:
         return False
     return goes_on(one, other, uses_indents=uses_indents)
 

@@ -14,6 +14,7 @@ from Medical_KG_rev.parsing.pdf.local.pieces import Box, Line, around, turned
 
 _END = re.compile(r"[.?!:;][\"'\u201d\u2019)\]]*(?:\s*\[?[\d,\u2013\u2010 -]+\]?)?$")
 BULLET = re.compile(r"^(?:[•▪●■◦‣∙·✓➢\uf0b7\u25cf]|[\u2013\u2014](?=\s))\s*")
+_FAR = 99.0
 NUMBERED = re.compile(r"^(?:\(?\d{1,2}[.)]|\(?[a-h][.)]|\([ivx]{1,4}\)|[ivx]{1,4}[.)])\s+(?=\S)")
 
 
@@ -27,7 +28,7 @@ class Paragraph:
     right: float
     box: Box
     is_indented: bool = False
-    gap_above: float = 99.0
+    gap_above: float = _FAR
     """From the line above to its first line, in sizes."""
 
     @property
@@ -46,12 +47,12 @@ class Paragraph:
         return self.lines[-1].box.x1 >= self.right - 0.6 * self.lines[-1].size
 
 
-def paragraphs_of(stack: Stack, body: Body) -> list[Paragraph]:
-    """The paragraphs of a stack."""
+def paragraphs_of(stack: Stack, body: Body, before: Paragraph | None = None) -> list[Paragraph]:
+    """The paragraphs of a stack. ``before`` is the last one of the stack before it."""
     found: list[Paragraph] = []
-    previous: Line | None = None
+    previous = before.lines[-1] if before is not None and before.page == stack.page else None
     for lines in _cut(stack, body):
-        gap = (lines[0].baseline - previous.baseline) / lines[0].size if previous else 99.0
+        gap = _gap(previous, lines[0])
         indent = lines[0].box.x0 - stack.left
         is_indented = 0.7 * body.size < indent < 5 * body.size
         found.append(
@@ -67,6 +68,13 @@ def paragraphs_of(stack: Stack, body: Body) -> list[Paragraph]:
         )
         previous = lines[-1]
     return found
+
+
+def _gap(upper: Line | None, line: Line) -> float:
+    """From baseline to baseline in sizes; much where the other does not stand over the line."""
+    if upper is None or upper.box.overlap_x(line.box) <= 0 or upper.baseline >= line.baseline:
+        return _FAR
+    return (line.baseline - upper.baseline) / line.size
 
 
 def _cut(stack: Stack, body: Body) -> Iterator[list[Line]]:
