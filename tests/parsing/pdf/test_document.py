@@ -129,6 +129,7 @@ def test_keywords_are_stated() -> None:
     [
         ("Key words Gout \u2022 Pain", ["Gout", "Pain"]),
         ("KEYWORDS \u2014 a b | c", ["a b", "c"]),
+        ("Keywords Basil - Two-dose \u2013 RAPD.", ["Basil", "Two-dose", "RAPD"]),
         ("Keywords were chosen by hand, and more.", []),
         ("Keywords:", []),
     ],

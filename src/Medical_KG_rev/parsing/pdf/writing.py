@@ -31,7 +31,8 @@ _KINDS = (
 )  # fmt: skip
 _NUMBER = re.compile(r"^(?:[\dIVX]+(?:\.\d+)*\.?|[A-Z]\.)\s+")
 _KEYWORDS = re.compile(r"key ?-?words?(?: and phrases)?\s*(?:[:.\u2013\u2014-]\s*|(?=(?-i:[A-Z])))", re.IGNORECASE)
-_KEYWORD = re.compile(r"[^\s,;|\u2022\u00b7][^,;|\u2022\u00b7]*")
+_SEPARATOR = re.compile(r"[,;|\u2022\u00b7]")
+_DASH = re.compile(r" [-\u2013] ")
 _YEAR = re.compile(r"(?<![\d./-])(1[89]\d\d|20\d\d)(?![\d/-])")
 _PMID = re.compile(r"(?:PMID|PubMed)[:\s]\s*(\d{1,9})(?!\d)", re.IGNORECASE)
 
@@ -111,11 +112,14 @@ class LayoutWriter:
         if named is None or span is None or self._keywords_found or block.kind is not LayoutKind.PARAGRAPH:
             return
         self._keywords_found = True
-        for word in _KEYWORD.finditer(text, named.end()):
-            length = len(word.group().rstrip(" ."))
-            if length:
-                start = span.start + word.start()
-                self._builder.annotate("keyword", Span(start, start + length))
+        separator = _SEPARATOR if _SEPARATOR.search(text, named.end()) else _DASH
+        start = named.end()
+        for end in (*(cut.start() for cut in separator.finditer(text, start)), len(text)):
+            word = text[start:end].strip(" .,;|\u2022\u00b7-\u2013")
+            if word:
+                first = span.start + text.index(word, start)
+                self._builder.annotate("keyword", Span(first, first + len(word)))
+            start = end
 
     def _place(self, block: LayoutBlock) -> Place:
         if not 1 <= block.page <= len(self._pages):
