@@ -8,6 +8,7 @@ from pathlib import Path
 
 from Medical_KG_rev.errors import UsageError
 from Medical_KG_rev.models import BoundingBox
+from Medical_KG_rev.parsing.pdf.inspection import open_pdf
 from Medical_KG_rev.parsing.pdf.isolation import IsolatedEngine
 from Medical_KG_rev.parsing.pdf.layout import PageSize, PdfLayout
 from Medical_KG_rev.parsing.pdf.limits import PdfLimits
@@ -34,9 +35,8 @@ class PageRenderer:
 
     def read(self, path: Path, *, password: str | None = None, progress: Callable[[int, int], None] | None = None) -> PdfLayout:  # noqa: ARG002 - the port's signature
         """A layout without blocks, whose one image is the page. Raises UsageError where there is no such page."""
-        import pypdfium2
-
-        with pypdfium2.PdfDocument(path, password=password) as document:
+        document, _ = open_pdf(path, (password,) if password is not None else ())
+        with document:
             count = len(document)
             if not 1 <= self._page <= count:
                 raise UsageError(f"There is no page {self._page}: the PDF has {count}.", remedy=f"Valid: 1 to {count}.")
