@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +23,8 @@ LOOK_SECONDS = 0.25
 """How often an idle reader looks whether a PDF is queued, which costs it a reading of an index."""
 LISTENING_LOOK_SECONDS = 2.0
 """The same for one that hears messages about what is queued: it looks for files whose time has come, and for lost messages."""
+IDLE_SECONDS = 5.0
+"""So long an idle reader waits at a time; in between it looks for files that lost workers held."""
 DRAIN_SECONDS = 10.0
 """How long the end of a command waits for the last events to be published; what is left stays in the outbox."""
 
@@ -127,8 +130,12 @@ class Background:
 
 
 def await_pdf(ledger: Ledger, stop: threading.Event, messages: PdfMessages | None = None) -> None:
-    """Returns when a PDF waits for an engine, or ``stop`` is set. With ``messages`` it looks after each, and now and then."""
-    while not stop.is_set():
+    """Returns when a PDF waits for an engine, ``stop`` is set, or it is time to look for lost workers.
+
+    With ``messages`` it looks for PDFs after each, and now and then.
+    """
+    until = time.monotonic() + IDLE_SECONDS
+    while not stop.is_set() and time.monotonic() < until:
         if messages is None:
             stop.wait(LOOK_SECONDS)
         else:

@@ -35,6 +35,7 @@ from Medical_KG_rev.orchestration.ledger import ArtifactRow, Ledger
 from Medical_KG_rev.orchestration.ledger.pdf_queue import PARSE
 from Medical_KG_rev.orchestration.ledger.records import PdfTask
 from Medical_KG_rev.orchestration.ledger.recovery import STOPPED
+from Medical_KG_rev.orchestration.ledger.workers import recover_lost_workers
 from Medical_KG_rev.orchestration.products import DOCUMENT, Product
 from Medical_KG_rev.parsing.pdf.document import VERSION, document_from_layout
 from Medical_KG_rev.parsing.pdf.layout import PdfLayout
@@ -46,11 +47,13 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 5.0
 """Before a file is tried again whose engine was away; each further pause is twice as long."""
 FAULT_PAUSE_SECONDS = 5.0
+RECOVERY_SECONDS = 5.0
+"""How often is looked for files that lost workers held."""
 COPY_BYTES = 4 * 1024 * 1024
 
 Tell = Callable[[dict[str, Any]], None]
 Wait = Callable[[threading.Event], None]
-"""Returns when a file may be waiting, or the event is set."""
+"""Returns when a file may be waiting, the event is set, or some seconds have passed."""
 
 
 LAYOUT = Product(
@@ -122,9 +125,12 @@ class PdfReader:
         Raises:
             MedicalKGError: this process cannot read as it is configured.
         """
-        files = 0
+        files, recovered = 0, float("-inf")
         while not stop.is_set():
             try:
+                if time.monotonic() - recovered > RECOVERY_SECONDS:
+                    recover_lost_workers(self._ledger)
+                    recovered = time.monotonic()
                 if self.read_next():
                     files += 1
                 elif until_idle and not self._ledger.pdfs.depth().queued:

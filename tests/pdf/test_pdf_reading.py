@@ -26,6 +26,7 @@ from Medical_KG_rev.observability.metrics import Metrics
 from Medical_KG_rev.orchestration.artifacts import read_artifact
 from Medical_KG_rev.orchestration.ledger import Job, JobStatus, Ledger
 from Medical_KG_rev.orchestration.ledger.pdf_queue import MAX_TRIES, brought_key
+from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
 from Medical_KG_rev.orchestration.products import DOCUMENT
 from Medical_KG_rev.parsing.pdf.layout import LayoutBlock, LayoutKind, PageSize, PdfLayout
 from Medical_KG_rev.pdf_reading import PdfReader, document_key
@@ -221,6 +222,16 @@ def test_the_reader_of_a_file_that_was_taken_back_changes_nothing(bench: Bench) 
     assert [event["status"] for event in other.told] == ["completed"]
     attempts = [(each.stage, each.status) for each in bench.toys.ledger.attempts(job.job_id)]
     assert attempts == [("download", "completed"), ("parse", "worker_lost"), ("parse", "completed")]
+
+
+def test_a_file_that_a_killed_reader_held_is_read_at_once(bench: Bench, tmp_path: Path) -> None:
+    [job] = bench.bring()
+    killed = WorkerRegistration(bench.toys.ledger, tmp_path / "workers", "killed", bench.toys.now)
+    assert bench.toys.ledger.pdfs.lease(killed.token, 3600.0) is not None
+    assert bench.reader.run(threading.Event(), _no_wait, until_idle=True) == 0, "it lives"
+    killed._file.close()  # which frees its lock, as the end of its process does
+    assert bench.reader.run(threading.Event(), _no_wait, until_idle=True) == 1
+    assert bench.toys.ledger.job(job.job_id).pdf_ir_ready is True
 
 
 def test_a_store_that_is_away_is_waited_out(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
