@@ -54,7 +54,7 @@ class StoreParts:
         self._check_formats()
         settings = self.settings.database
         location = settings.url.get_secret_value() or self.data_dir / "ledger.db"
-        events = CloudEventFactory(time.time, scrub=lambda message: self.scrubber.text(message))  # made for the first message
+        events = CloudEventFactory(time.time, scrub=lambda message: self.scrubber.text(message))  # noqa: PLW0108 - made for the first message
         return Ledger.open(location, time.time, events, pool_size=settings.pool_size, patience_seconds=settings.patience_seconds)
 
     @cached_property

@@ -20,7 +20,7 @@ TOLERANCE = 1.0
 """Points by which a box may stand over its page: engines round."""
 
 PASSWORD = "sesame"  # noqa: S105 - of a file that this kit writes
-_SYLLABLES = ("ba", "ce", "di", "fo", "gu", "la", "me", "ni", "po", "ru")
+_SYLLABLES = ("ba", "ce", "di", "fa", "gu", "la", "me", "ni", "po", "ru")
 _LINES, _WORDS = 20, 5
 
 

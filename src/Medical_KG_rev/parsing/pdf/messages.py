@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import traceback
 from collections.abc import Mapping
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import msgspec
 
@@ -79,14 +79,14 @@ REQUESTS = msgspec.msgpack.Decoder(Start | Read)
 ANSWERS: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 
 
-def send(pipe: BinaryIO, message: Start | Read | Answer) -> None:
+def send(pipe: IO[bytes], message: Start | Read | Answer) -> None:
     """Writes one frame."""
     body = _ENCODER.encode(message)
     pipe.write(LENGTH.pack(len(body)) + body)
     pipe.flush()
 
 
-def receive(pipe: BinaryIO) -> Start | Read | None:
+def receive(pipe: IO[bytes]) -> Start | Read | None:
     """The next request; None at the end of the pipe. Waits."""
     head = pipe.read(LENGTH.size)
     if len(head) < LENGTH.size:

@@ -11,7 +11,7 @@ from Medical_KG_rev.parsing.pdf.local.pieces import Line
 _NUMBER = r"(?:[A-Z]?\d{1,3}(?:\.\d{1,2})?[A-Za-z]?|[IVXL]{1,5})"
 _TABLE = re.compile(rf"^(?:suppl\w*\s+)?(?:table\.?|tab\.)\s*{_NUMBER}(?=$|[\s.:,|)\u2013\u2014-])", re.IGNORECASE)
 _FIGURE = re.compile(
-    rf"^(?:suppl\w*\s+)?(?:fig(?:ure|s?\.)?|scheme|chart|plate|graph|diagram|photograph|image|algorithm|box)\s*{_NUMBER}"
+    rf"^(?:suppl\w*\s+)?(?:(?:figure|figs?\.?)|scheme|chart|plate|graph|diagram|photograph|image|algorithm|box)\s*{_NUMBER}"
     r"(?=$|[\s.:,|)\u2013\u2014-])",
     re.IGNORECASE,
 )
