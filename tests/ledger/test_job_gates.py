@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -11,7 +12,20 @@ from typing import Any
 
 import pytest
 from event_story import faults
-from gate_toys import DAY, GATE, RULE, at_gate, bring, digest_of, document_row, new_ids, pass_gate, read_pdfs, rule_for
+from gate_toys import (
+    DAY,
+    GATE,
+    RULE,
+    at_gate,
+    bring,
+    die_in_a_tick,
+    digest_of,
+    document_row,
+    new_ids,
+    pass_gate,
+    read_pdfs,
+    rule_for,
+)
 from ledger_toys import Toys
 from sqlalchemy import update
 
@@ -134,6 +148,19 @@ def test_a_daemon_that_dies_in_mid_tick_leaves_whole_batches(toys: Toys) -> None
     while lease := toys.ledger.queue.lease("w", 60.0):
         leased += toys.ledger.queue.job_ids_of(lease)
     assert sorted(leased) == sorted(made)
+
+
+def test_a_daemon_that_is_killed_in_a_transaction_leaves_its_jobs_at_the_gate(toys: Toys, location: Path | str) -> None:
+    made = [job.job_id for job in at_gate(toys, 5)]
+    make_ready(toys, made)
+    daemon = multiprocessing.get_context("spawn").Process(target=die_in_a_tick, args=(location, 2))
+    daemon.start()
+    daemon.join(timeout=60)
+    assert daemon.exitcode == -signal.SIGKILL
+    assert toys.ledger.count_jobs() == {"queued": 2, "waiting_at_gate": 3}
+    assert sum(len(one.waited) for one in tick(toys)) == 3
+    assert Counter(event.job_id for event in told(toys, "gate.passed")) == Counter(made)
+    assert all(toys.ledger.batch(str(toys.ledger.job(job_id).batch_id)).status == "queued" for job_id in made)
 
 
 def test_tenants_pass_by_turns_and_priority_first(toys: Toys) -> None:

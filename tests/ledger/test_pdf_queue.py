@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from event_story import faults, unlike_ledger
-from gate_toys import at_gate, document_row, lease_pdfs, read_pdfs
+from gate_toys import at_gate, die_reading, document_row, lease_pdfs, read_pdfs
 from ledger_toys import Toys
 from sqlalchemy import update
 
@@ -110,6 +111,20 @@ def test_a_file_that_kills_its_readers_is_a_dead_letter(toys: Toys) -> None:
     assert (job.status, job.error_code) == (JobStatus.DEAD, "worker_lost")
     assert "3 workers ended while they read this PDF" in toys.ledger.dead_letters.get("t1", made.job_id).error_message
     assert toys.ledger.pdfs.lease("reader", 60.0) is None
+    assert whole(toys, made.job_id)
+
+
+def test_a_reader_that_is_killed_in_its_last_transaction_has_done_nothing(toys: Toys, location: Path | str) -> None:
+    [made] = at_gate(toys, 1)
+    reader = multiprocessing.get_context("spawn").Process(target=die_reading, args=(location,))
+    reader.start()
+    reader.join(timeout=60)
+    assert reader.exitcode == -signal.SIGKILL
+    assert not toys.ledger.job(made.job_id).pdf_ir_ready
+    assert toys.ledger.find_artifacts("t1", [brought_key(made.job_id)]) == {}
+    assert [task.attempts for task in toys.ledger.pdfs.release_worker("killed", LOST)] == [1]
+    assert read_pdfs(toys, 1) == [made.job_id]
+    assert [each.status for each in toys.ledger.attempts(made.job_id) if each.stage == "parse"] == ["worker_lost", "completed"]
     assert whole(toys, made.job_id)
 
 

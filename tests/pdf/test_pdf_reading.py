@@ -29,7 +29,7 @@ from Medical_KG_rev.orchestration.ledger.pdf_queue import MAX_TRIES, brought_key
 from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
 from Medical_KG_rev.orchestration.products import DOCUMENT
 from Medical_KG_rev.parsing.pdf.layout import LayoutBlock, LayoutKind, PageSize, PdfLayout
-from Medical_KG_rev.pdf_reading import PdfReader, document_key
+from Medical_KG_rev.pdf_reading import AWAY_TRIES, PdfReader, document_key
 from Medical_KG_rev.storage import FilesystemObjectStore
 
 pytestmark = pytest.mark.component
@@ -135,8 +135,8 @@ def test_a_file_is_read_and_its_job_is_ready(bench: Bench) -> None:
     [told] = bench.told
     assert (told["event"], told["status"], told["pages"], told["doc_id"]) == ("pdf", "completed", 1, job.doc_id)
     page = bench.metrics.render()
-    assert 'pdf_pages_total{engine="local"} 1.0' in page
-    assert 'pdf_read_duration_seconds_count{engine="local",status="completed"} 1.0' in page
+    assert 'medkg_pdf_pages_total{engine="local"} 1.0' in page
+    assert 'medkg_pdf_read_duration_seconds_count{engine="local",status="completed"} 1.0' in page
 
 
 def test_the_same_bytes_are_read_once(bench: Bench) -> None:
@@ -165,18 +165,23 @@ def test_a_file_that_cannot_be_read_fails_its_job_alone(bench: Bench) -> None:
     assert [event["status"] for event in bench.told] == ["failed", "completed"]
 
 
-def test_an_engine_that_is_away_is_asked_again_later_and_not_for_ever(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [(RemoteUnavailableError("503"), AWAY_TRIES), (StoreUnavailableError("x"), MAX_TRIES)],
+    ids=["engine", "store"],
+)
+def test_what_is_away_is_asked_again_later_and_not_for_ever(bench: Bench, error: MedicalKGError, tries: int) -> None:
     [job] = bench.bring()
-    bench.engine.before = lambda: _raise(RemoteUnavailableError("503"))
-    for number in range(MAX_TRIES):
+    bench.engine.before = lambda: _raise(error)
+    for number in range(tries):
         assert bench.reader.read_next() is True
-        if number < MAX_TRIES - 1:
+        if number < tries - 1:
             task = bench.toys.ledger.pdfs.task(job.job_id)
             assert task is not None
-            assert task.not_before - bench.toys.now == pytest.approx(5.0 * 2**number, abs=0.5)
+            assert task.not_before - bench.toys.now == pytest.approx(min(5.0 * 2**number, 300.0), abs=0.5)
             assert bench.reader.read_next() is False, "not before its time"
             bench.toys.now = task.not_before + 1
-    assert [event["status"] for event in bench.told] == ["retrying"] * (MAX_TRIES - 1) + ["failed"]
+    assert [event["status"] for event in bench.told] == ["retrying"] * (tries - 1) + ["failed"]
     assert bench.toys.ledger.job(job.job_id).status == JobStatus.FAILED
 
 

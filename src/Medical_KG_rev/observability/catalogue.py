@@ -116,14 +116,14 @@ PDF_QUEUE = Metric(
 )
 _ENGINE = Label("engine", ("local", "mineru"))
 PDF_READ = Metric(
-    "pdf_read_duration_seconds",
+    "medkg_pdf_read_duration_seconds",
     Kind.HISTOGRAM,
     "Time in which an engine read a PDF, or gave it up; retrying: it will be tried again, lost: its lease ran out.",
     "pdf_reading",
     (_ENGINE, Label("status", ("completed", "failed", "retrying", "lost"))),
     DURATION_BUCKETS,
 )
-PDF_PAGES = Metric("pdf_pages_total", Kind.COUNTER, "Pages that engines have read.", "pdf_reading", (_ENGINE,))
+PDF_PAGES = Metric("medkg_pdf_pages_total", Kind.COUNTER, "Pages that engines have read.", "pdf_reading", (_ENGINE,))
 PDF_QUEUE_LAG = Metric(
     "medkg_pdf_queue_lag_seconds",
     Kind.GAUGE,
