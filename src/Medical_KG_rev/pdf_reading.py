@@ -22,7 +22,9 @@ from Medical_KG_rev.errors import (
     LeaseLostError,
     MedicalKGError,
     PayloadUnreadableError,
+    RemoteError,
     StorageFullError,
+    StoreUnavailableError,
     WorkerStoppedError,
     is_transient,
 )
@@ -32,7 +34,7 @@ from Medical_KG_rev.observability.logs import log_context
 from Medical_KG_rev.observability.metrics import Metrics
 from Medical_KG_rev.orchestration.artifacts import ArtifactPart, read_artifact
 from Medical_KG_rev.orchestration.ledger import ArtifactRow, Ledger
-from Medical_KG_rev.orchestration.ledger.pdf_queue import PARSE
+from Medical_KG_rev.orchestration.ledger.pdf_queue import MAX_TRIES, PARSE
 from Medical_KG_rev.orchestration.ledger.records import PdfTask
 from Medical_KG_rev.orchestration.ledger.recovery import STOPPED
 from Medical_KG_rev.orchestration.ledger.workers import recover_lost_workers
@@ -46,6 +48,10 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 5.0
 """Before a file is tried again whose engine was away; each further pause is twice as long."""
+LONGEST_PAUSE_SECONDS = 300.0
+AWAY_TRIES = 12
+"""So often a file is tried whose engine's server does not answer as it should: over some 35 minutes. Then its job fails, for it
+may be the file that the server does not outlive."""
 FAULT_PAUSE_SECONDS = 5.0
 RECOVERY_SECONDS = 5.0
 """How often is looked for files that lost workers held."""
@@ -176,11 +182,12 @@ class PdfReader:
         """Status, code of the error and pages, once the ledger has them."""
         try:
             read = self._document(task)
-        except (WorkerStoppedError, StorageFullError, LeaseLostError):
+        except (WorkerStoppedError, StorageFullError, StoreUnavailableError, LeaseLostError):
             raise
         except MedicalKGError as error:
-            pause = FIRST_PAUSE_SECONDS * 2.0**task.tries if is_transient(error) else None
-            again = self._ledger.pdfs.fail(task, error, retry_in_seconds=pause)
+            pause = min(FIRST_PAUSE_SECONDS * 2.0**task.tries, LONGEST_PAUSE_SECONDS) if is_transient(error) else None
+            tries = AWAY_TRIES if isinstance(error, RemoteError) else MAX_TRIES
+            again = self._ledger.pdfs.fail(task, error, retry_in_seconds=pause, max_tries=tries)
             logger.warning("The PDF of %s cannot be read%s: %s", task.doc_id, " now" if again else "", error)
             return "retrying" if again else "failed", error.code, 0
         gpu_used = bool(getattr(self._engine, "uses_gpu", False))
@@ -195,10 +202,10 @@ class PdfReader:
         if key in known:
             return _Read(known[key])
         part = ArtifactPart(self._store, task.tenant_id, f"pdf/{task.job_id}", self._clock)
-        if read in known:
-            layout: PdfLayout = read_artifact(self._store, known[read], LAYOUT)
-        else:
+        layout, pages = self._kept_layout(known.get(read)), 0
+        if layout is None:
             layout = self._read_pages(task)
+            pages = len(layout.pages)
             part.add(LAYOUT, layout, key=read, stage=PARSE, doc_id=task.doc_id)
         now = datetime.fromtimestamp(self._clock(), UTC)
         stored = msgspec.convert(task.stored, StoredPdf)
@@ -207,7 +214,18 @@ class PdfReader:
         for name, content in layout.images.items():
             self._store.put(f"{pdf_folder(task.tenant_id, task.doc_id)}{task.sha256}/{name}", content)
         others = [other for other in part.write() if other is not row]
-        return _Read(row, others, 0 if read in known else len(layout.pages))
+        return _Read(row, others, pages)
+
+    def _kept_layout(self, row: ArtifactRow | None) -> PdfLayout | None:
+        """What was read before; None where nothing was, or its object is gone or damaged, so that the file is read again."""
+        if row is None:
+            return None
+        try:
+            layout: PdfLayout = read_artifact(self._store, row, LAYOUT)
+        except StoreUnavailableError as error:
+            logger.warning("The file is read again: %s", error)
+            return None
+        return layout
 
     def _read_pages(self, task: PdfTask) -> PdfLayout:
         with tempfile.TemporaryDirectory(prefix="medkg-pdf-") as folder:

@@ -25,11 +25,11 @@ from Medical_KG_rev.models.pdf import pdf_folder
 from Medical_KG_rev.observability.metrics import Metrics
 from Medical_KG_rev.orchestration.artifacts import read_artifact
 from Medical_KG_rev.orchestration.ledger import Job, JobStatus, Ledger
-from Medical_KG_rev.orchestration.ledger.pdf_queue import MAX_TRIES, brought_key
+from Medical_KG_rev.orchestration.ledger.pdf_queue import brought_key
 from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
 from Medical_KG_rev.orchestration.products import DOCUMENT
 from Medical_KG_rev.parsing.pdf.layout import LayoutBlock, LayoutKind, PageSize, PdfLayout
-from Medical_KG_rev.pdf_reading import AWAY_TRIES, PdfReader, document_key
+from Medical_KG_rev.pdf_reading import AWAY_TRIES, PdfReader, document_key, layout_key
 from Medical_KG_rev.storage import FilesystemObjectStore
 
 pytestmark = pytest.mark.component
@@ -153,6 +153,18 @@ def test_the_same_bytes_are_read_once(bench: Bench) -> None:
     assert bench.told[-1]["pages"] == 0
 
 
+def test_a_kept_layout_that_is_damaged_is_read_anew(bench: Bench) -> None:
+    [job] = bench.bring()
+    bench.reader.read_next()
+    [again] = bench.toys.submit(1)
+    [row] = bench.toys.ledger.find_artifacts(job.tenant_id, [layout_key("toy-1", digest_of(job))]).values()
+    bench.store.put(row.object_key, b"damaged")
+    bring(bench.toys, [again], stored_as=lambda _job: {**stored(job), "title": "Another"})
+    assert bench.reader.read_next() is True
+    assert len(bench.engine.files) == 2
+    assert bench.document(again).title == "Another"
+
+
 def test_a_file_that_cannot_be_read_fails_its_job_alone(bench: Bench) -> None:
     bad, good = bench.bring(2)
     broken = PdfUnreadableError("x.pdf is no PDF.", remedy="Take another copy.")
@@ -165,23 +177,18 @@ def test_a_file_that_cannot_be_read_fails_its_job_alone(bench: Bench) -> None:
     assert [event["status"] for event in bench.told] == ["failed", "completed"]
 
 
-@pytest.mark.parametrize(
-    ("error", "tries"),
-    [(RemoteUnavailableError("503"), AWAY_TRIES), (StoreUnavailableError("x"), MAX_TRIES)],
-    ids=["engine", "store"],
-)
-def test_what_is_away_is_asked_again_later_and_not_for_ever(bench: Bench, error: MedicalKGError, tries: int) -> None:
+def test_an_engine_that_is_away_is_asked_again_later_and_not_for_ever(bench: Bench) -> None:
     [job] = bench.bring()
-    bench.engine.before = lambda: _raise(error)
-    for number in range(tries):
+    bench.engine.before = lambda: _raise(RemoteUnavailableError("503"))
+    for number in range(AWAY_TRIES):
         assert bench.reader.read_next() is True
-        if number < tries - 1:
+        if number < AWAY_TRIES - 1:
             task = bench.toys.ledger.pdfs.task(job.job_id)
             assert task is not None
             assert task.not_before - bench.toys.now == pytest.approx(min(5.0 * 2**number, 300.0), abs=0.5)
             assert bench.reader.read_next() is False, "not before its time"
             bench.toys.now = task.not_before + 1
-    assert [event["status"] for event in bench.told] == ["retrying"] * (tries - 1) + ["failed"]
+    assert [event["status"] for event in bench.told] == ["retrying"] * (AWAY_TRIES - 1) + ["failed"]
     assert bench.toys.ledger.job(job.job_id).status == JobStatus.FAILED
 
 
@@ -198,7 +205,11 @@ def test_a_stored_file_that_is_gone_or_damaged_names_the_way_back(bench: Bench, 
     assert bench.engine.files == []
 
 
-@pytest.mark.parametrize("error", [WorkerStoppedError("closed"), StorageFullError("full")], ids=["stopped", "full"])
+@pytest.mark.parametrize(
+    "error",
+    [WorkerStoppedError("closed"), StorageFullError("full"), StoreUnavailableError("away")],
+    ids=["stopped", "full", "no-store"],
+)
 def test_what_is_no_fault_of_the_file_gives_it_back(bench: Bench, error: MedicalKGError) -> None:
     [job] = bench.bring()
     bench.engine.before = lambda: _raise(error)

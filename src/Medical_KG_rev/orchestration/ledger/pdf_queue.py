@@ -27,6 +27,7 @@ from Medical_KG_rev.orchestration.events.model import Event, EventSubject
 from Medical_KG_rev.orchestration.ledger.admission import LEASING, closed_gates
 from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.dead_letters import DeadLetters, causes_of, dead_event
+from Medical_KG_rev.orchestration.ledger.ends import JobEnd, JobEnds, job_end
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.records import ArtifactRow, DeadLetter, PdfTask, StageAttempt
 from Medical_KG_rev.orchestration.ledger.recovery import EXPIRED, MAX_LOSSES, Reason
@@ -59,11 +60,14 @@ class PdfDepth(msgspec.Struct, frozen=True):
 class PdfQueue:
     """The queue of all tenants. Its clock is the database's, so that workers whose own clocks differ agree on leases."""
 
-    def __init__(self, database: Database, outbox: Outbox, events: CloudEventFactory, letters: DeadLetters) -> None:
+    def __init__(
+        self, database: Database, outbox: Outbox, events: CloudEventFactory, letters: DeadLetters, ends: JobEnds
+    ) -> None:
         self._database = database
         self._outbox = outbox
         self._events = events
         self._letters = letters
+        self._ends = ends
 
     # --- filling: parts of the gate's transactions -----------------------------------------------------------------------
 
@@ -162,10 +166,12 @@ class PdfQueue:
 
         self._database.write(work)
 
-    def fail(self, task: PdfTask, error: BaseException, *, retry_in_seconds: float | None = None) -> bool:
+    def fail(
+        self, task: PdfTask, error: BaseException, *, retry_in_seconds: float | None = None, max_tries: int = MAX_TRIES
+    ) -> bool:
         """The file could not be read; whether it will be tried again. One transaction with its events.
 
-        Without ``retry_in_seconds``, or at the last of :data:`MAX_TRIES`, its job fails with a dead letter; else the file waits
+        Without ``retry_in_seconds``, or at the last of ``max_tries``, its job fails with a dead letter; else the file waits
         so long.
 
         Raises:
@@ -173,11 +179,12 @@ class PdfQueue:
         """
         code = error.code if isinstance(error, MedicalKGError) else UNEXPECTED
         message = str(error) if isinstance(error, MedicalKGError) else f"{type(error).__name__}: {error}"
-        again = retry_in_seconds is not None and task.tries + 1 < MAX_TRIES
+        again = retry_in_seconds is not None and task.tries + 1 < max_tries
         what = {"error_code": code, "error_message": message, "losses": 0}
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> list[JobEnd]:
             now = self._database.now(connection)
+            ends: list[JobEnd] = []
             if again:
                 later = {"state": "queued", "not_before": now + (retry_in_seconds or 0.0), "tries": task.tries + 1}
                 self._close(connection, task, now, **later, **what)
@@ -185,10 +192,12 @@ class PdfQueue:
                 self._close(connection, task, now, state="failed", **what)
             events = [self._failed(connection, task, "failed", code, message, event_reason(error), now)]
             if not again:
-                events += self._end_job(connection, task, JobStatus.FAILED, code, message, causes_of(error), now)
+                ended, ends = self._end_job(connection, task, JobStatus.FAILED, code, message, causes_of(error), now)
+                events += ended
             self._outbox.append(connection, events)
+            return ends
 
-        self._database.write(work)
+        self._ends.tell(self._database.write(work))
         return again
 
     def release_worker(self, worker: str, reason: Reason) -> list[PdfTask]:
@@ -297,10 +306,16 @@ class PdfQueue:
     def _take_back(self, condition: Any, reason: Reason) -> list[PdfTask]:
         query = select(pdf_queue).where(pdf_queue.c.state == "leased", condition)
         held = [PdfTask(**row) for row in self._database.read(lambda connection: connection.execute(query).mappings().all())]
-        return [task for task in held if self._database.write(lambda connection, task=task: self._back(connection, task, reason))]  # type: ignore[misc]
+        back: list[PdfTask] = []
+        for task in held:
+            ends = self._database.write(lambda connection, task=task: self._back(connection, task, reason))  # type: ignore[misc]
+            if ends is not None:
+                self._ends.tell(ends)
+                back.append(task)
+        return back
 
-    def _back(self, connection: Connection, task: PdfTask, reason: Reason) -> bool:
-        """Whether it was still so when the transaction had begun."""
+    def _back(self, connection: Connection, task: PdfTask, reason: Reason) -> list[JobEnd] | None:
+        """The jobs that ended with it; None where it was no longer so when the transaction had begun."""
         now = self._database.now(connection)
         losses = task.losses + 1 if reason.lost else task.losses
         buried = losses >= MAX_LOSSES
@@ -308,18 +323,20 @@ class PdfQueue:
         unchanged = pdf_queue.c.lease_expires_at == task.lease_expires_at  # a heartbeat in between proves the worker alive
         still = select(pdf_queue.c.job_id).where(pdf_queue.c.job_id == task.job_id, unchanged).with_for_update()
         if connection.execute(still).first() is None:
-            return False
+            return None
         what = {"error_code": reason.code, "error_message": message} if buried else {}
         try:
             self._close(connection, task, now, state="failed" if buried else "queued", losses=losses, **what)
         except LeaseLostError:
-            return False
+            return None
+        ends: list[JobEnd] = []
         events = [self._failed(connection, task, "worker_lost", reason.code, message, reason.code, now)]
         if buried:
             causes = [{"type": "WorkerLostError", "code": reason.code, "message": message}]
-            events += self._end_job(connection, task, JobStatus.DEAD, reason.code, message, causes, now)
+            ended, ends = self._end_job(connection, task, JobStatus.DEAD, reason.code, message, causes, now)
+            events += ended
         self._outbox.append(connection, events)
-        return True
+        return ends
 
     def _failed(
         self, connection: Connection, task: PdfTask, status: str, code: str, message: str, reason: str, now: float
@@ -358,11 +375,11 @@ class PdfQueue:
         message: str,
         causes: Sequence[Mapping[str, Any]],
         now: float,
-    ) -> list[Event]:
+    ) -> tuple[list[Event], list[JobEnd]]:
         """The job that waits for the file ends; one that a person let through the gate meanwhile goes on."""
         found = locked_jobs(connection, jobs.c.job_id == task.job_id, jobs.c.status == JobStatus.WAITING_AT_GATE)
         if not found:
-            return []
+            return [], []
         job, is_dead = found[0], status == JobStatus.DEAD
         why = {"error_stage": PARSE, "error_code": code, "error_message": message}
         mark = code if is_dead else failure_mark(PARSE, code)
@@ -384,9 +401,10 @@ class PdfQueue:
         )
         self._letters.put(connection, [letter])
         if is_dead:
-            return [dead_event(self._events, job, letter, now)]
+            return [dead_event(self._events, job, letter, now)], [job_end(job, status, now)]
         subject, occurrence = job_subject(job), job.round
-        return [self._events.job_failed(subject, stage=PARSE, code=code, message=message, occurrence=occurrence, time=now)]
+        failed = self._events.job_failed(subject, stage=PARSE, code=code, message=message, occurrence=occurrence, time=now)
+        return [failed], [job_end(job, status, now)]
 
 
 def _subject(task: PdfTask) -> EventSubject:
