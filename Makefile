@@ -56,6 +56,7 @@ test-all: export MK_CHAOS_POSTGRES_SECONDS ?= 20
 test-all: export MK_CHAOS_KAFKA_SECONDS ?= 60
 test-all: export MK_INDEX_KILLS ?= 500
 test-all: export MK_RETRIEVAL_QUALITY ?= 1
+test-all: export MK_PDF_QUALITY ?= 1
 test-all: setup ## everything, long parts included
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not bench" --cov --cov-report=term --cov-report=html

@@ -183,9 +183,10 @@ class _Open:
         if own is None or (style is not own and (style.font is not own.font or style.size != own.size or style.turn != own.turn)):
             return False
         size, gap = own.size, start - self.x1
-        if start == self._last:  # a letter of a ligature: all of them have its place
-            return True
-        return abs(baseline - self.baseline) <= 0.06 * size and (-0.6 if not spaced else -0.25) * size <= gap <= _GAP * size
+        if abs(baseline - self.baseline) > 0.06 * size:
+            return False
+        # The letters of a ligature all have its place.
+        return start == self._last or (-0.25 if spaced else -0.6) * size <= gap <= _GAP * size
 
     def add(self, char: str, start: float, stop: float, spaced: bool) -> None:
         if self.text and (spaced or start - self.x1 > 0.35 * (self._style.size if self._style else 1)):

@@ -103,7 +103,7 @@ def _name_roles(parts: Sequence[_Part], facts: Facts) -> None:
     levels = headings_of(paragraphs, facts.body)
     run_in = {index for index, part in enumerate(texts) if part.kind is LayoutKind.HEADING}
     deepest = max((level for index, level in levels.items() if index not in run_in), default=1)
-    title = title_of(paragraphs, facts.height, facts.title, facts.heads)
+    title = title_of(paragraphs, facts.height, facts.body, facts.title, facts.heads)
     front = front_matter(paragraphs, title, levels, facts.body.size) if title is not None else set()
     for index, part in enumerate(texts):
         if index in run_in:

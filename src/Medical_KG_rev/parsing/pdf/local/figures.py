@@ -33,7 +33,7 @@ def figures_of(page: Page, lines: Sequence[Line], body: Body) -> list[FigureRegi
     graphics = [
         box
         for box in (*page.pictures, *page.drawings, *page.rules)
-        if box.width * box.height < _BACKGROUND * page.width * page.height and box.overlap_x(Box(0, 0, page.width, 0)) > 0
+        if box.width * box.height < _BACKGROUND * page.width * page.height and box.x1 > 0 and box.x0 < page.width
     ]
     starts = [line for line in lines if begins_caption(line, figure_label(line.text), lines, body)]
     prose = [line for line in lines if is_prose(line, body)]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
+from Medical_KG_rev.parsing.pdf.local.body import Body
 from Medical_KG_rev.parsing.pdf.local.headings import MAIN, words_of
 from Medical_KG_rev.parsing.pdf.local.paragraphs import Paragraph
 from Medical_KG_rev.parsing.pdf.local.text import joined_lines
@@ -25,12 +26,13 @@ _FIRST_HEADING = re.compile(
 )
 
 
-def title_of(paragraphs: Sequence[Paragraph], height: float, stated: str, heads: Sequence[str]) -> int | None:
+def title_of(paragraphs: Sequence[Paragraph], height: float, body: Body, stated: str, heads: Sequence[str]) -> int | None:
     """Place of the title: what the file says of itself where the first page shows it, else what stands out most.
 
     Args:
         paragraphs: of the whole file, in reading order.
         height: of the first page, in points.
+        body: what is usual in the file.
         stated: the title in the file's own properties.
         heads: the running heads, which name the journal.
     """
@@ -47,7 +49,13 @@ def title_of(paragraphs: Sequence[Paragraph], height: float, stated: str, heads:
         best = max(places, key=lambda index: _likeness(texts[index], stated))
         if _likeness(texts[best], stated) > 0.8:
             return best
-    return max(places, key=lambda index: _weight(paragraphs[index], texts[index], heads))
+    places = [index for index in places if _stands_out(paragraphs[index], body)]
+    return max(places, key=lambda index: _weight(paragraphs[index], texts[index], heads), default=None)
+
+
+def _stands_out(paragraph: Paragraph, body: Body) -> bool:
+    is_bold = all(line.share(bold=True) > 0.5 for line in paragraph.lines) and not body.font.bold
+    return paragraph.size > 1.08 * body.size or is_bold
 
 
 def _may_be_title(paragraph: Paragraph) -> bool:

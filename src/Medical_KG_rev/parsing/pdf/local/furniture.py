@@ -90,15 +90,28 @@ def _is_alone(line: Line, page: Page) -> bool:
 def line_numbers(lines: Sequence[Line]) -> list[Line]:
     """Numbers in a margin that count the lines of a manuscript: alone, aligned, rising downwards, outside all other text."""
     numbers = [line for line in lines if line.text.isdigit()]
-    edges = Counter(round(line.box.x1) for line in numbers)
-    if not edges:
-        return []
-    edge, _ = edges.most_common(1)[0]
-    column = sorted((line for line in numbers if abs(line.box.x1 - edge) <= 2), key=lambda line: line.baseline)
+    for edge in ("x1", "x0"):
+        column = _aligned(numbers, edge)
+        if column and _count_lines(column) and _is_margin(column, lines):
+            return column
+    return []
+
+
+def _aligned(numbers: Sequence[Line], edge: str) -> list[Line]:
+    """Most of the numbers that end, or begin, at one place; from the top."""
+    places = Counter(round(getattr(line.box, edge)) for line in numbers)
+    place = places.most_common(1)[0][0] if places else 0
+    return sorted((line for line in numbers if abs(getattr(line.box, edge) - place) <= 2), key=lambda line: line.baseline)
+
+
+def _count_lines(column: Sequence[Line]) -> bool:
     values = [int(line.text) for line in column]
     steps = {after - before for before, after in pairwise(values)}
-    if len(column) < _LEAST_NUMBERED_LINES or len(steps) != 1 or steps <= {0}:
-        return []
-    others = [line for line in lines if line not in column]
-    is_outside = all(line.box.x0 >= edge for line in others) or all(line.box.x1 <= column[0].box.x0 for line in others)
-    return column if is_outside and others and steps.pop() in (1, 2, 5) else []
+    return len(column) >= _LEAST_NUMBERED_LINES and steps in ({1}, {2}, {5})
+
+
+def _is_margin(column: Sequence[Line], lines: Sequence[Line]) -> bool:
+    own = set(map(id, column))
+    others = [line.box for line in lines if id(line) not in own]
+    left, right = min(line.box.x0 for line in column), max(line.box.x1 for line in column)
+    return bool(others) and (all(box.x0 >= right for box in others) or all(box.x1 <= left for box in others))

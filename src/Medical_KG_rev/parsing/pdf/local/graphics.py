@@ -162,7 +162,7 @@ def _of_path(path: Any, frame: Frame) -> tuple[list[Box], list[Box]]:
         return ([box] if max(box.width, box.height) >= _SHORTEST else []), []
     if box.width >= _BAR_WIDTH and box.height <= _BAR_HEIGHT:
         return [Box(box.x0, box.top, box.x1, box.top), Box(box.x0, box.bottom, box.x1, box.bottom)], [box]
-    rules = list(_segments(path, frame))
+    rules = list(_segments(path, frame)) if _is_stroked(path) else []
     return (rules, []) if rules else ([], [box])
 
 

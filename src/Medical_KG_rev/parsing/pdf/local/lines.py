@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from Medical_KG_rev.parsing.pdf.local.pieces import Line, Run
 
+_SPACE = 0.25
 _APART = 0.45
 """Pieces that the file does not write one after the other may be cells where they are further apart."""
 _GAP = 0.9
@@ -22,7 +23,8 @@ def _neighbours(runs: Iterable[Run]) -> Iterable[list[Run]]:
     main: Run | None = None
     for run in runs:
         if group and main is not None and _continues(main, group[-1], run):
-            group.append(run)
+            is_apart = run.spaced or run.x0 - group[-1].x1 > _SPACE * main.size
+            group.append(Run(run.text, run.x0, run.x1, run.baseline, run.size, run.font, is_apart))
             if run.size > 1.1 * main.size or (run.size >= 0.9 * main.size and len(run.text) > len(main.text)):
                 main = run
             continue
@@ -79,6 +81,6 @@ def _merged(line: Line, other: Line) -> Line:
     runs = sorted((*line.runs, *other.runs), key=lambda run: run.x0)
     spaced = [runs[0]]
     for run in runs[1:]:
-        is_apart = run.spaced or run.x0 - spaced[-1].x1 > 0.2 * run.size
+        is_apart = run.spaced or run.x0 - spaced[-1].x1 > _SPACE * run.size
         spaced.append(Run(run.text, run.x0, run.x1, run.baseline, run.size, run.font, is_apart))
     return Line(tuple(spaced), min(line.order, other.order))
