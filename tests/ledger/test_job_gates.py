@@ -276,12 +276,18 @@ def test_the_wait_is_counted_apart(toys: Toys) -> None:
 def test_the_tick_reads_an_index(toys: Toys) -> None:
     if toys.ledger.database.is_postgres:
         pytest.skip("PostgreSQL plans small tables without indexes")
-    plan = (
-        "EXPLAIN QUERY PLAN SELECT * FROM jobs WHERE phase = 'waiting_at_gate' AND pipeline_name = 'a' AND gate = 'g' "
-        "AND pdf_ir_ready IS 1"
-    )
-    rows = toys.ledger.database.read(lambda connection: connection.exec_driver_sql(plan).all())
-    assert any("jobs_at_gate (pipeline_name=? AND gate=? AND pdf_ir_ready=?)" in row[3] for row in rows)
+    waits = "phase = 'waiting_at_gate'"
+    of_gate = "pipeline_name = 'a' AND pipeline_version = '1' AND gate = 'g'"
+    one = f"SELECT * FROM jobs WHERE {waits} AND {of_gate} AND pdf_ir_ready IS 1"
+    columns = "pipeline_name, pipeline_version, gate"
+    rule = f"SELECT {columns} FROM jobs WHERE {waits} AND ({columns}) > ('a', '1', 'g') ORDER BY {columns} LIMIT 1"
+
+    def plan(query: str) -> str:
+        rows = toys.ledger.database.read(lambda connection: connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all())
+        return " ".join(row[3] for row in rows)
+
+    assert "jobs_at_gate (pipeline_name=? AND pipeline_version=? AND gate=? AND pdf_ir_ready=?" in plan(one)
+    assert "jobs_at_gate ((pipeline_name,pipeline_version,gate)>(?,?,?))" in plan(rule)
 
 
 def _plain(toys: Toys) -> list[dict[str, Any]]:

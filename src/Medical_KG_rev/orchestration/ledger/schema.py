@@ -101,7 +101,7 @@ jobs = Table(
     Index("jobs_by_source", "tenant_id", "source", "job_id"),
     Index("jobs_by_pipeline", "tenant_id", "pipeline_name", "job_id"),
     Index("jobs_unbatched", "submission_id", info={"where": UNBATCHED}),  # `sqlite_where=` would load the dialects at once
-    Index("jobs_at_gate", "pipeline_name", "gate", "pdf_ir_ready", info={"where": AT_GATE}),
+    Index("jobs_at_gate", "pipeline_name", "pipeline_version", "gate", "pdf_ir_ready", info={"where": AT_GATE}),
     Index("jobs_by_gate_deadline", "gate_deadline", info={"where": AT_GATE}),
 )
 

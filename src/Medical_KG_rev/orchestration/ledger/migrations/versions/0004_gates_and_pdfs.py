@@ -17,9 +17,8 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("gate_deadline", sa.Float()))
     op.add_column("jobs", sa.Column("gate_seconds", sa.Float(), nullable=False, server_default="0"))
     op.add_column("batches", sa.Column("part", sa.String(60)))
-    op.create_index(
-        "jobs_at_gate", "jobs", ["pipeline_name", "gate", "pdf_ir_ready"], sqlite_where=AT_GATE, postgresql_where=AT_GATE
-    )
+    columns = ["pipeline_name", "pipeline_version", "gate", "pdf_ir_ready"]
+    op.create_index("jobs_at_gate", "jobs", columns, sqlite_where=AT_GATE, postgresql_where=AT_GATE)
     op.create_index("jobs_by_gate_deadline", "jobs", ["gate_deadline"], sqlite_where=AT_GATE, postgresql_where=AT_GATE)
     op.create_table(
         "pdf_turns",
