@@ -80,8 +80,9 @@ _JOB_STATUSES = ("queued", "leased", "running", "stuck", "waiting_at_gate", "com
 JOB_DURATION = Metric(
     "dagster_job_duration_seconds",
     Kind.HISTOGRAM,
-    "From a job's submission to its end, without the time at a gate.",
-    "orchestration.stages.journal",
+    "From a job's submission to its end, without the time at a gate. Counted by the process that ends it: a worker's page has "
+    "no jobs that a command cancelled in the queue.",
+    "orchestration",
     (_PIPELINE, Label("status", ("completed", "unchanged", "failed", "cancelled", "dead"))),
     WAITING_BUCKETS,
 )

@@ -33,9 +33,7 @@ class GateTicker:
 
     def tick(self) -> int:
         """How many jobs went on, at most :data:`~.ledger.gate.BATCHES_AT_ONCE` batches of them."""
-        for job in self._ledger.job_gates.expire():
-            self._metrics.know(pipelines=[job.pipeline_name])
-            self._metrics.job_finished(job.pipeline_name, "dead", job.updated_at - job.created_at - job.gate_seconds)
+        self._ledger.job_gates.expire()
         passed = self._ledger.job_gates.pass_ready(self._rule_for, size=self._size, new_id=self._new_id)
         for one in passed:
             self._metrics.gate_waited(one.batch.pipeline_name, one.gate, one.waited)

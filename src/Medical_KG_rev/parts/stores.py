@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from Medical_KG_rev.orchestration.events.places import EventPlace
     from Medical_KG_rev.orchestration.events.relay import OutboxRelay
     from Medical_KG_rev.orchestration.events.sink import EventSink
+    from Medical_KG_rev.orchestration.ledger.ends import JobEnd
     from Medical_KG_rev.text import ModelStore
 
 
@@ -55,7 +56,14 @@ class StoreParts:
         settings = self.settings.database
         location = settings.url.get_secret_value() or self.data_dir / "ledger.db"
         events = CloudEventFactory(time.time, scrub=lambda message: self.scrubber.text(message))  # noqa: PLW0108 - made for the first message
-        return Ledger.open(location, time.time, events, pool_size=settings.pool_size, patience_seconds=settings.patience_seconds)
+        options = {"pool_size": settings.pool_size, "patience_seconds": settings.patience_seconds}
+        ledger = Ledger.open(location, time.time, events, **options)
+        ledger.ends.listen(self._count_end)
+        return ledger
+
+    def _count_end(self, end: JobEnd) -> None:
+        self.metrics.know(pipelines=[end.pipeline_name])
+        self.metrics.job_finished(end.pipeline_name, end.status, end.seconds)
 
     @cached_property
     def store(self) -> ObjectStore:

@@ -22,6 +22,7 @@ from Medical_KG_rev.orchestration.events.model import Event
 from Medical_KG_rev.orchestration.ledger.audit import AuditTrail
 from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.dead_letters import DeadLetters, causes_of, dead_event
+from Medical_KG_rev.orchestration.ledger.ends import JobEnd, JobEnds, job_end
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.pdf_queue import PARSE, PdfQueue, brought_key
 from Medical_KG_rev.orchestration.ledger.records import (
@@ -115,6 +116,7 @@ class JobGates:
         events: CloudEventFactory,
         letters: DeadLetters,
         pdfs: PdfQueue,
+        ends: JobEnds,
     ) -> None:
         self._database = database
         self._outbox = outbox
@@ -122,17 +124,18 @@ class JobGates:
         self._events = events
         self._letters = letters
         self._pdfs = pdfs
+        self._ends = ends
 
     # --- coming ------------------------------------------------------------------------------------------------------
 
-    def arrive(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
+    def arrive(self, connection: Connection, arrivals: Sequence[Arrival]) -> list[JobEnd]:
         """Part of the transaction that ends the stages before a gate: ``running`` → ``waiting_at_gate``.
 
-        The row of the PDF queue and the events come with it. A job that is to be cancelled is, here; what is no longer running is
-        left as it is.
+        The row of the PDF queue and the events come with it. A job that is to be cancelled is, here, and returned; what is no
+        longer running is left as it is.
         """
         if not arrivals:
-            return
+            return []
         now = self._database.now(connection)
         by_id = {each.job.job_id: each for each in arrivals}
         running = locked_jobs(connection, jobs.c.job_id.in_(list(by_id)), jobs.c.status == JobStatus.RUNNING)
@@ -156,6 +159,7 @@ class JobGates:
         events += [self._waiting_event(job, each.rule, now) for job, each in coming]
         events += self._queue_pdfs(connection, coming, known, now)
         self._outbox.append(connection, events)
+        return [job_end(job, JobStatus.CANCELLED, now) for job in ended]
 
     # --- leaving -----------------------------------------------------------------------------------------------------
 
@@ -228,7 +232,9 @@ class JobGates:
         late = select(jobs.c.job_id).where(AT_GATE, jobs.c.gate_deadline < self._database.read(self._database.now))
         ended: list[Job] = []
         while job_ids := self._database.read(lambda connection: list(connection.execute(late.limit(EXPIRED_AT_ONCE)).scalars())):
-            ended += self._database.write(lambda connection, job_ids=job_ids: self._expire(connection, job_ids))  # type: ignore[misc]
+            late_ones, ends = self._database.write(lambda connection, job_ids=job_ids: self._expire(connection, job_ids))  # type: ignore[misc]
+            self._ends.tell(ends)
+            ended += late_ones
         return ended
 
     # --- looking -----------------------------------------------------------------------------------------------------
@@ -425,7 +431,7 @@ class JobGates:
         )
         self._outbox.append(connection, [created])
 
-    def _expire(self, connection: Connection, job_ids: Sequence[str]) -> list[Job]:
+    def _expire(self, connection: Connection, job_ids: Sequence[str]) -> tuple[list[Job], list[JobEnd]]:
         now = self._database.now(connection)
         late = locked_jobs(connection, jobs.c.job_id.in_(job_ids), jobs.c.status == WAITING, jobs.c.gate_deadline < now)
         events: list[Event] = []
@@ -442,7 +448,7 @@ class JobGates:
             ]
         self._pdfs.cancel(connection, [job.job_id for job in late], now)
         self._outbox.append(connection, events)
-        return late
+        return late, [job_end(job, JobStatus.DEAD, now) for job in late]
 
 
 def _holds(rule: GateRule) -> ColumnElement[bool]:

@@ -22,6 +22,7 @@ from Medical_KG_rev.orchestration.ledger.audit import AuditTrail
 from Medical_KG_rev.orchestration.ledger.batch_ends import end_abandoned
 from Medical_KG_rev.orchestration.ledger.database import Database, open_database
 from Medical_KG_rev.orchestration.ledger.dead_letters import ENDED_BADLY, DeadLetters, requeued
+from Medical_KG_rev.orchestration.ledger.ends import JobEnd, JobEnds, job_end
 from Medical_KG_rev.orchestration.ledger.gate import JobGates
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.pdf_queue import PdfQueue
@@ -70,6 +71,7 @@ class Ledger:
         stages: what stages did.
         topologies: pinned pipelines and policies.
         outbox, audit, dead_letters: what their names say.
+        ends: tells of jobs that end outside a stage.
         events: makes the events that go with each change.
     """
 
@@ -79,12 +81,13 @@ class Ledger:
         self.outbox = Outbox(database)
         self.audit = AuditTrail(database)
         self.dead_letters = DeadLetters(database, self.outbox, self.audit, self.events)
+        self.ends = JobEnds()
         self.gates = QueueGates(database, self.audit)
         self.queue = WorkQueue(database, self.outbox, self.events)
-        self.recovery = Recovery(database, self.outbox, self.events, self.dead_letters)
-        self.pdfs = PdfQueue(database, self.outbox, self.events, self.dead_letters)
-        self.job_gates = JobGates(database, self.outbox, self.audit, self.events, self.dead_letters, self.pdfs)
-        self.stages = StageRecords(database, self.outbox, self.events, self.dead_letters, self.job_gates)
+        self.recovery = Recovery(database, self.outbox, self.events, self.dead_letters, self.ends)
+        self.pdfs = PdfQueue(database, self.outbox, self.events, self.dead_letters, self.ends)
+        self.job_gates = JobGates(database, self.outbox, self.audit, self.events, self.dead_letters, self.pdfs, self.ends)
+        self.stages = StageRecords(database, self.outbox, self.events, self.dead_letters, self.job_gates, self.ends)
         self.topologies = TopologyTexts(database)
         self._clock = database.clock
 
@@ -294,8 +297,9 @@ class Ledger:
     def cancel(self, job_id: str, *, actor: str, reason: str = "") -> Job:
         """Ends a job: at once when no worker is at it, else between two of its stages. Raises InvalidTransitionError."""
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> list[JobEnd]:
             now = self._clock()
+            ends: list[JobEnd] = []
             job = locked_jobs(connection, jobs.c.job_id == job_id)[0]
             if job.status in (JobStatus.LEASED, JobStatus.RUNNING, JobStatus.STUCK):
                 connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(cancel_requested=True, updated_at=now))
@@ -303,12 +307,14 @@ class Ledger:
                 self.pdfs.cancel(connection, [job_id], now)
                 left = [] if job.batch_id is None else end_abandoned(connection, self.events, job.batch_id, now)
                 self.outbox.append(connection, [cancelled_event(self.events, job, now), *left])
+                ends.append(job_end(job, JobStatus.CANCELLED, now))
             else:
                 raise self._invalid(connection, job_id, JobStatus.CANCELLED)
             self._note(connection, job, "jobs.cancel", actor, now, {"reason": reason})
+            return ends
 
         self.job(job_id)
-        self.database.write(work)
+        self.ends.tell(self.database.write(work))
         return self.job(job_id)
 
     def transition(self, job_id: str, target: JobStatus, **changes: Any) -> Job:

@@ -12,6 +12,7 @@ from Medical_KG_rev.orchestration.events.model import Event
 from Medical_KG_rev.orchestration.ledger.batch_ends import end_batch
 from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.dead_letters import DeadLetters, dead_event, requeued
+from Medical_KG_rev.orchestration.ledger.ends import JobEnd, JobEnds, job_end
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.queue import HELD, hold, shrunk
 from Medical_KG_rev.orchestration.ledger.records import Batch, DeadLetter, Job, Lease, StageAttempt
@@ -44,11 +45,14 @@ STOPPED = Reason("worker_stopped", "The process ended before the batch did.", Fa
 class Recovery:
     """Gives batches back to the queue. Each batch is one transaction, with the end of its open attempts and their events."""
 
-    def __init__(self, database: Database, outbox: Outbox, events: CloudEventFactory, letters: DeadLetters) -> None:
+    def __init__(
+        self, database: Database, outbox: Outbox, events: CloudEventFactory, letters: DeadLetters, ends: JobEnds
+    ) -> None:
         self._database = database
         self._outbox = outbox
         self._events = events
         self._letters = letters
+        self._ends = ends
 
     def finish(self, lease: Lease, failure: Reason | None = None) -> None:
         """The run is over. Jobs that it did not bring to an end go back to the queue, with ``failure`` after a pause.
@@ -57,23 +61,23 @@ class Recovery:
             LeaseLostError: the batch was taken back before.
         """
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> list[JobEnd]:
             now = self._database.now(connection)
             hold(connection, lease, now)
             batch = _batch(connection, lease.batch_id)
             left = locked_jobs(connection, jobs.c.batch_id == batch.batch_id, jobs.c.status.in_(["leased", "running"]))
             if left:
-                self._give_back(connection, batch, left, failure or STOPPED, now)
-                return
+                return self._give_back(connection, batch, left, failure or STOPPED, now)
             self._outbox.append(connection, [end_batch(connection, self._events, batch, now)])
+            return []
 
-        self._database.write(work)
+        self._ends.tell(self._database.write(work))
 
     def release_worker(self, worker: str, reason: Reason) -> list[Job]:
         """Takes back all that a worker holds; returns the jobs."""
         query = select(batches.c.batch_id).where(batches.c.worker == worker, batches.c.status.in_([*HELD, "stuck"]))
         held = self._database.read(lambda connection: list(connection.execute(query).scalars()))
-        return [job for batch_id in held for job in self._database.write(self._taking_back(batch_id, worker, reason))]
+        return [job for batch_id in held for job in self._take_back(batch_id, worker, reason)]
 
     def expire(self) -> list[Job]:
         """The watchdog's pass: what was found stuck before goes back to the queue, and what has run out since is stuck.
@@ -81,7 +85,7 @@ class Recovery:
         A batch that only waits, in the queue or at a gate, has no lease and is never touched. Returns the jobs requeued.
         """
         stuck = self._ids(batches.c.status == "stuck")
-        back = [job for batch_id in stuck for job in self._database.write(self._taking_back(batch_id, None, EXPIRED))]
+        back = [job for batch_id in stuck for job in self._take_back(batch_id, None, EXPIRED)]
         now = self._database.read(self._database.now)
         over = batches.c.lease_expires_at.is_(None) | (batches.c.lease_expires_at < now)
         for batch_id in self._ids(batches.c.status.in_(HELD) & over):
@@ -92,17 +96,18 @@ class Recovery:
         query = select(batches.c.batch_id).where(condition)  # type: ignore[arg-type]
         return self._database.read(lambda connection: list(connection.execute(query).scalars()))
 
-    def _taking_back(self, batch_id: str, worker: str | None, reason: Reason):  # type: ignore[no-untyped-def]
-        def work(connection: Connection) -> list[Job]:
+    def _take_back(self, batch_id: str, worker: str | None, reason: Reason) -> list[Job]:
+        def work(connection: Connection) -> tuple[list[Job], list[JobEnd]]:
             now = self._database.now(connection)
             batch = _batch(connection, batch_id)
             if batch.status not in (*HELD, "stuck") or (worker is not None and batch.worker != worker):
-                return []
+                return [], []
             left = locked_jobs(connection, jobs.c.batch_id == batch_id, jobs.c.status.in_(AT_WORK))
-            self._give_back(connection, batch, left, reason, now)
-            return left
+            return left, self._give_back(connection, batch, left, reason, now)
 
-        return work
+        left, ends = self._database.write(work)
+        self._ends.tell(ends)
+        return left
 
     def _mark_stuck(self, connection: Connection, batch_id: str) -> None:
         now = self._database.now(connection)
@@ -124,14 +129,16 @@ class Recovery:
 
     # --- in a transaction --------------------------------------------------------------------------------------------
 
-    def _give_back(self, connection: Connection, batch: Batch, left: Sequence[Job], reason: Reason, now: float) -> None:
+    def _give_back(self, connection: Connection, batch: Batch, left: Sequence[Job], reason: Reason, now: float) -> list[JobEnd]:
         """Ends the open attempts and queues the jobs again; those that kill their worker come into smaller batches, or die."""
+        ends: list[JobEnd] = []
         events = self._close_attempts(connection, batch, left, reason, now)
         if reason.lost:
             _count_losses(connection, left)
         losses = max((_losses(job) for job in left), default=0) if reason.lost else 0
         if losses >= MAX_LOSSES and len(left) == 1:
             events += self._bury(connection, left[0], reason, now)
+            ends.append(job_end(left[0], JobStatus.DEAD, now))
             _close(connection, batch, "lost", now)
         else:
             parts = shrunk(batch.documents or len(left), losses)
@@ -146,6 +153,7 @@ class Recovery:
         if reason.lost and batch.status != "stuck":
             events.insert(0, self._lost(batch, now))
         self._outbox.append(connection, events)
+        return ends
 
     def _close_attempts(
         self, connection: Connection, batch: Batch, left: Sequence[Job], reason: Reason, now: float

@@ -11,6 +11,7 @@ from Medical_KG_rev.orchestration.events.factory import CloudEventFactory
 from Medical_KG_rev.orchestration.events.model import Event
 from Medical_KG_rev.orchestration.ledger.database import Database
 from Medical_KG_rev.orchestration.ledger.dead_letters import DeadLetters
+from Medical_KG_rev.orchestration.ledger.ends import JobEnd, JobEnds, job_end
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.queue import HELD, hold
 from Medical_KG_rev.orchestration.ledger.records import ArtifactRow, DeadLetter, Job, Lease, StageAttempt, StageStart
@@ -28,13 +29,20 @@ class StageRecords:
     """What stages did. Every write passes the fence of the batch's lease."""
 
     def __init__(
-        self, database: Database, outbox: Outbox, events: CloudEventFactory, letters: DeadLetters, gates: JobGates
+        self,
+        database: Database,
+        outbox: Outbox,
+        events: CloudEventFactory,
+        letters: DeadLetters,
+        gates: JobGates,
+        ends: JobEnds,
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._events = events
         self._letters = letters
         self._gates = gates
+        self._ends = ends
 
     def start(self, lease: Lease, stage: str, run_id: str | None) -> StageStart:
         """Every job of the batch that is still on its way begins an attempt of this stage; those to be cancelled end here.
@@ -45,7 +53,7 @@ class StageRecords:
             LeaseLostError: the batch was taken back.
         """
 
-        def work(connection: Connection) -> StageStart:
+        def work(connection: Connection) -> tuple[StageStart, list[JobEnd]]:
             now = self._database.clock()
             hold(connection, lease, now, status="running", run_id=run_id)
             of_batch = jobs.c.batch_id == lease.batch_id
@@ -61,9 +69,12 @@ class StageRecords:
                 connection,
                 [self._events.stage_started(job_subject(job), stage, attempt=attempts[job.job_id], time=now) for job in alive],
             )
-            return StageStart(attempts, tuple(job.job_id for job in cancelled))
+            ends = [job_end(job, JobStatus.CANCELLED, now) for job in cancelled]
+            return StageStart(attempts, tuple(job.job_id for job in cancelled)), ends
 
-        return self._database.write(work)
+        started, ends = self._database.write(work)
+        self._ends.tell(ends)
+        return started
 
     def record(
         self,
@@ -87,7 +98,7 @@ class StageRecords:
             LeaseLostError: the batch was taken back; nothing was written.
         """
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> list[JobEnd]:
             now = self._database.clock()
             hold(connection, lease, now)
             store_artifacts(connection, outputs)
@@ -97,12 +108,13 @@ class StageRecords:
                 changed.setdefault(job_id, {})["current_attempt"] = None
             _change_jobs(connection, changed, now)
             self._outbox.append(connection, events)
-            self._gates.arrive(connection, arrivals)
+            ends = self._gates.arrive(connection, arrivals)
             if last:
                 _close_stage(connection, lease.batch_id, stage)
             self._letters.put(connection, letters)
+            return ends
 
-        self._database.write(work)
+        self._ends.tell(self._database.write(work))
 
     def _cancel(self, connection: Connection, of_batch: ColumnElement[bool], now: float) -> list[Job]:
         wanted = locked_jobs(connection, of_batch, jobs.c.cancel_requested.is_(True), jobs.c.status.in_(["leased", "running"]))
