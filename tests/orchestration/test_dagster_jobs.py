@@ -236,6 +236,7 @@ def test_o2_the_gate_makes_two_jobs_and_a_sensor(platform: Platform) -> None:
     definitions = build_definitions(platform.topologies(), platform.open_parts, hand_over=True)
     sensors = {sensor.name: sensor for sensor in definitions.sensors or ()}
     assert set(sensors) == {SENSOR, GATE_SENSOR}
+    assert sensors[GATE_SENSOR].minimum_interval_seconds == topology.gates[0].poll_interval_seconds == 5  # type: ignore[attr-defined]
     assert "pdf_two_phase_post_gate_job" in {job.name for job in sensors[GATE_SENSOR].jobs}  # type: ignore[attr-defined]
     with pytest.raises(KeyError):
         launched_job(topology, "other")

@@ -18,8 +18,9 @@ GATE_SENSOR = "pdf_ir_ready_sensor"
 
 
 def pdf_ir_ready_sensor(jobs: Sequence[LaunchedJob], open_parts: Callable[[], Parts]) -> SensorDefinition:
-    """Starts the jobs behind gates; run keys are ``{batch}:{attempt}``."""
+    """Starts the jobs behind gates, as often as the most impatient gate asks; run keys are ``{batch}:{attempt}``."""
     behind = {job.part.key: job.part for job in jobs if job.part.part is not None}
+    intervals = [gate.poll_interval_seconds for part in behind.values() for gate in part.topology.gates]
 
     def tick(context: SensorEvaluationContext) -> SensorResult | SkipReason:
         parts = open_parts()
@@ -33,7 +34,7 @@ def pdf_ir_ready_sensor(jobs: Sequence[LaunchedJob], open_parts: Callable[[], Pa
         name=GATE_SENSOR,
         evaluation_fn=tick,
         jobs=[job.definition for job in jobs],
-        minimum_interval_seconds=1,
+        minimum_interval_seconds=int(min(intervals, default=1)),
         default_status=DefaultSensorStatus.RUNNING,
         description="Lets jobs through gates whose condition holds, ends those whose time is over, and starts what is behind.",
     )

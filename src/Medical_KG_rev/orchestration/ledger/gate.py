@@ -14,7 +14,7 @@ from itertools import zip_longest
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, tuple_
 
 from Medical_KG_rev.errors import DagsterGateConditionError, InvalidTransitionError
 from Medical_KG_rev.orchestration.events.factory import CloudEventFactory
@@ -353,9 +353,8 @@ class JobGates:
 
     def _ready(self, rule_for: RuleFor, size: int, limit: int) -> list[tuple[_Group, ColumnElement[bool]]]:
         """Groups with ready jobs, one entry for each batch that they fill."""
-        rules = select(jobs.c.pipeline_name, jobs.c.pipeline_version, jobs.c.gate).where(AT_GATE).distinct()
         by_tenant: dict[tuple[int, str], list[tuple[_Group, ColumnElement[bool]]]] = {}
-        for name, version, gate in self._database.read(lambda connection: connection.execute(rules).all()):
+        for name, version, gate in self._database.read(_gates_waited_at):
             rule = rule_for(name, version, gate)
             if rule is None:
                 logger.warning("Jobs of pipeline %s %s wait at gate %s, which cannot be read any more", name, version, gate)
@@ -449,6 +448,18 @@ class JobGates:
         self._pdfs.cancel(connection, [job.job_id for job in late], now)
         self._outbox.append(connection, events)
         return late, [job_end(job, JobStatus.DEAD, now) for job in late]
+
+
+def _gates_waited_at(connection: Connection) -> list[tuple[str, str, str]]:
+    """Pipelines, versions and gates at which jobs wait: one step of an index for each, however many jobs wait there."""
+    columns = (jobs.c.pipeline_name, jobs.c.pipeline_version, jobs.c.gate)
+    query = select(*columns).where(AT_GATE).order_by(*columns).limit(1)
+    found: list[tuple[str, str, str]] = []
+    row = connection.execute(query).first()
+    while row is not None:
+        found.append((row[0], row[1], row[2]))
+        row = connection.execute(query.where(tuple_(*columns) > tuple_(*map(literal, found[-1])))).first()
+    return found
 
 
 def _holds(rule: GateRule) -> ColumnElement[bool]:

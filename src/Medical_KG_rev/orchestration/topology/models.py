@@ -70,7 +70,9 @@ class GateDefinition(_Config):
     timeout_seconds: float = Field(
         default=86_400.0, ge=1, le=2_592_000, description="A gate that is not met by then fails the job."
     )
-    poll_interval_seconds: float = Field(default=10.0, ge=1, le=3600, description="How often the ledger is asked.")
+    poll_interval_seconds: float = Field(
+        default=10.0, ge=1, le=3600, description="How often Dagster's sensor asks the ledger; workers do every second."
+    )
 
 
 class PipelineTopologyConfig(_Config):
