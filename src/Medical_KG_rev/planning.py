@@ -38,6 +38,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     estimated_seconds: float | None
     estimate_basis: str
     model: str
+    """The dense model."""
+    sparse_model: str | None
+    """The model of learned sparse vectors; None where there is none."""
     model_cost: float
     """In money; local models and endpoints of one's own cost none."""
 
@@ -85,6 +88,7 @@ def make_plan(parts: PlatformParts, request: AdapterRequest, pipeline_name: str)
         estimated_seconds=seconds,
         estimate_basis=basis,
         model=parts.settings.embedding.model,
+        sparse_model=None if parts.settings.sparse_model == "none" else parts.settings.sparse_model,
         model_cost=0.0,
     )
 

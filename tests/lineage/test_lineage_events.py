@@ -96,6 +96,7 @@ def test_every_event_of_a_whole_batch_is_valid(check: Check) -> None:
             utilisation=st.none() | st.floats(0, 1),
         ),
         model=st.none() | st.tuples(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20)),
+        sparse_model=st.none() | st.tuples(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20)),
         error=st.none() | st.text(max_size=50),
     ),
 )
@@ -223,6 +224,17 @@ def test_the_three_facets_say_gpu_model_and_retries() -> None:
     }
 
 
+def test_the_models_of_an_embed_stage_are_named_both(check: Check) -> None:
+    event = end_of(replace(STAGE, model=("bge-small", "1.5"), sparse_model=("splade-tiny", "2")))
+    check(event)
+    facet = event["run"]["facets"]["medicalKg_modelVersion"]
+    assert facet["_schemaURL"].endswith("/openlineage/1-1-0/ModelVersionFacet.json#/$defs/ModelVersionFacet")
+    assert (facet["sparse_model_name"], facet["sparse_model_version"]) == ("splade-tiny", "2")
+    del facet["sparse_model_version"]
+    with pytest.raises(jsonschema.ValidationError):
+        check(event)
+
+
 @pytest.mark.parametrize("gpu", [None, GpuSample("nvml", devices=0), GpuSample("http://host/metrics", cache_usage=0.5)])
 def test_a_run_without_a_gpu_has_no_gpu_facet(gpu: GpuSample | None) -> None:
     facets = end_of(replace(STAGE, gpu=gpu))["run"]["facets"]
@@ -242,7 +254,8 @@ def test_schemas_are_valid_published_and_name_themselves() -> None:
     assert schemas.keys() == {"GPUUtilizationFacet.json", "ModelVersionFacet.json", "RetryAttemptFacet.json"}
     for name, schema in schemas.items():
         jsonschema.Draft202012Validator.check_schema(schema)
-        assert schema["$id"].endswith(f"/openlineage/1-0-0/{name}")
+        version = "1-1-0" if name == "ModelVersionFacet.json" else "1-0-0"
+        assert schema["$id"].endswith(f"/openlineage/{version}/{name}")
         published = DOCS / "reference" / "openlineage" / name
         assert json.loads(published.read_text()) == schema, "run: make generate"
 

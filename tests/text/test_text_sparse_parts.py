@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 
 from Medical_KG_rev.errors import ModelNotInstalledError, RequestRejectedError
 from Medical_KG_rev.health import _sparse, check_parts
-from Medical_KG_rev.models import Chunk, StageContext
+from Medical_KG_rev.models import AdapterRequest, Chunk, StageContext
 from Medical_KG_rev.parts import PlatformParts
+from Medical_KG_rev.planning import make_plan
 from Medical_KG_rev.settings import Settings
 from Medical_KG_rev.testing import check_stage
 
@@ -54,6 +56,7 @@ def test_the_embed_stage_makes_both_kinds_of_vectors(open_parts: Open, model_sto
     batch = stage.execute(StageContext("default"), [chunk("Metformin lowers glucose."), chunk("Aspirin prevents stroke.")])
     assert np.diff(batch.sparse.indptr).tolist() == [8, 8]
     assert stage.fingerprint == f"{parts.backend.fingerprint}+{batch.sparse.fingerprint}"
+    assert stage.sparse_model == ("splade-tiny", batch.sparse.fingerprint)
     assert _sparse(parts).startswith("splade-tiny: ")
 
 
@@ -77,7 +80,18 @@ def test_without_a_sparse_model_there_are_none(open_parts: Open, model_store: ob
     parts = open_parts()
     assert parts.components.expander is None
     assert parts.components.embedder.fingerprint == parts.backend.fingerprint
+    assert parts.components.embedder.sparse_model is None
     assert _sparse(parts).startswith("none")
+
+
+@pytest.mark.parametrize(("named", "sparse_model"), [("none", None), ("splade-tiny", "splade-tiny")])
+def test_a_plan_names_both_models(
+    open_parts: Open, model_store: object, tmp_path: Path, named: str, sparse_model: str | None
+) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text("Metformin lowers glucose.")
+    plan = make_plan(open_parts(model=named), AdapterRequest(source="local", tenant_id="default", paths=(str(note),)), "auto")
+    assert (plan.documents, plan.model, plan.sparse_model) == (1, "static", sparse_model)
 
 
 def test_a_model_that_is_missing_is_found_by_the_doctor(tmp_path: Any, make_settings: Callable[..., Settings]) -> None:

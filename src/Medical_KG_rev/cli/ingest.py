@@ -115,7 +115,7 @@ def _plan(output: Output, source: str, asked: dict[str, Any], pipeline: str | No
         ("to run", f"{planned.to_run:,}"),
         ("bytes", f"{planned.bytes:,}"),
         ("pipeline", f"{planned.pipeline} {planned.pipeline_version}: {' → '.join(planned.stages)}"),
-        ("model", f"{planned.model} (cost {planned.model_cost:g})"),
+        ("models", f"{', '.join(filter(None, (planned.model, planned.sparse_model)))} (cost {planned.model_cost:g})"),
         ("time", f"about {seconds:,.0f} s" if seconds is not None else "not known"),
         ("estimated from", planned.estimate_basis),
     ]

@@ -66,6 +66,11 @@ class HaystackEmbedder:
         return self._backend.name, self._backend.fingerprint
 
     @property
+    def sparse_model(self) -> tuple[str, str] | None:
+        """Name and version of the model that makes the stage's sparse vectors; None without one."""
+        return self._expander.model if self._expander is not None else None
+
+    @property
     def uses_gpu(self) -> bool:
         """Whether the last call ran on a GPU that the probe could see."""
         return self.gpu_sample is not None

@@ -173,7 +173,7 @@ def _tags(batch: BatchRun, stage: StageRun | None = None) -> tags_run.TagsRunFac
 def _end_facets(stage: StageRun) -> dict[str, Any]:
     facets: dict[str, Any] = {RetryAttemptFacet.KEY: RetryAttemptFacet(stage.retries, stage.backoff_strategy).to_dict()}
     if stage.model is not None:
-        facets[ModelVersionFacet.KEY] = ModelVersionFacet(*stage.model).to_dict()
+        facets[ModelVersionFacet.KEY] = ModelVersionFacet(*stage.model, *(stage.sparse_model or ())).to_dict()
     gpu = stage.gpu
     if gpu is not None and (gpu.memory_used_bytes is not None or gpu.utilisation is not None):
         percent = None if gpu.utilisation is None else round(100 * gpu.utilisation, 2)

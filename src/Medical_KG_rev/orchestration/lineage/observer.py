@@ -53,6 +53,7 @@ class LineageObserver:
             backoff_strategy=self._backoff_of(stage.policy),
             gpu=getattr(stage.implementation, "gpu_sample", None),
             model=getattr(stage.implementation, "model", None),
+            sparse_model=getattr(stage.implementation, "sparse_model", None),
             error=error,
         )
 

@@ -34,7 +34,8 @@ class BatchRun:
 class StageRun:
     """What one stage did for a batch: times in seconds since the epoch, documents by outcome, ``outputs`` things made.
 
-    ``retries`` are attempts beyond the first; ``model`` is (name, version); ``error`` says why a stage ended before its time.
+    ``retries`` are attempts beyond the first; ``model`` and ``sparse_model`` are (name, version) of the main model and of the one
+    that made sparse vectors beside it; ``error`` says why a stage ended before its time.
     """
 
     stage: str
@@ -49,6 +50,7 @@ class StageRun:
     backoff_strategy: BackoffStrategy = "none"
     gpu: GpuSample | None = None
     model: tuple[str, str] | None = None
+    sparse_model: tuple[str, str] | None = None
     error: str | None = None
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any, ClassVar
 
@@ -13,19 +13,20 @@ __all__ = ["PRODUCER", "SCHEMA_BASE", "GPUUtilizationFacet", "ModelVersionFacet"
 
 PRODUCER = f"https://medical-kg.example.com/medical-kg-rev/{__version__}"
 """Names the code that makes the events."""
-SCHEMA_BASE = "https://medical-kg.example.com/schemas/openlineage/1-0-0"
-"""Where the schema files are published: the folder that each ``$id`` names."""
+SCHEMA_BASE = "https://medical-kg.example.com/schemas/openlineage"
+"""Where the schema files are published, each in a folder of its version: what each ``$id`` names."""
 
 
 class _Facet:
-    """A run facet as plain data. ``KEY`` is its name among the facets of a run."""
+    """A run facet as plain data. ``KEY`` is its name among the facets of a run, ``VERSION`` its schema's."""
 
     KEY: ClassVar[str]
+    VERSION: ClassVar[str] = "1-0-0"
 
     def _as_facet(self, **fields: Any) -> dict[str, Any]:
         name = type(self).__name__
         known = {key: value for key, value in fields.items() if value is not None}
-        return {"_producer": PRODUCER, "_schemaURL": f"{SCHEMA_BASE}/{name}.json#/$defs/{name}", **known}
+        return {"_producer": PRODUCER, "_schemaURL": f"{SCHEMA_BASE}/{self.VERSION}/{name}.json#/$defs/{name}", **known}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +45,19 @@ class GPUUtilizationFacet(_Facet):
 
 @dataclass(frozen=True, slots=True)
 class ModelVersionFacet(_Facet):
-    """The model that made the stage's outputs."""
+    """The model that made the stage's outputs, and the one that made sparse vectors beside it."""
 
     KEY: ClassVar[str] = "medicalKg_modelVersion"
+    VERSION: ClassVar[str] = "1-1-0"
 
     model_name: str
     model_version: str
+    sparse_model_name: str | None = None
+    sparse_model_version: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As it stands in an event."""
-        return self._as_facet(model_name=self.model_name, model_version=self.model_version)
+        return self._as_facet(**asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
