@@ -59,7 +59,7 @@ def aligned_cells(region: TableRegion) -> tuple[LayoutCell, ...]:
     body_rows = _merged([_placed(row, columns) for row in _records(body, columns)], joined_rules(_across(region)))
     cells = [*head_cells]
     for number, row in enumerate(body_rows, start=head_rows):
-        cells += [_layout(cell, number) for cell in row.values()]
+        cells += [_layout(row[first], number) for first in sorted(row)]
     return tuple(cells)
 
 
@@ -103,18 +103,26 @@ def _records(lines: Sequence[Line], columns: Sequence[tuple[float, float]]) -> l
             records.append([row])
             bottom = 0.0
         bottom = max(bottom, *(line.box.bottom for line in row))
-    found: list[list[Line]] = []
-    for rows in records:
-        found += [[line for row in rows for line in row]] if _is_one_record(rows, columns) else rows
-    return found
+    return [record for rows in records for record in _apart(rows, columns)]
 
 
-def _is_one_record(rows: Sequence[Sequence[Line]], columns: Sequence[tuple[float, float]]) -> bool:
-    """Whether rows that reach into each other are one: numbers under each other would be those of several."""
-    if len(rows) > _MOST_ROWS:
-        return False
-    numbers = Counter(_span(line.box, columns)[0] for row in rows for line in row if _is_number(line.text))
-    return sum(count > 1 for count in numbers.values()) < 2
+def _apart(rows: Sequence[Sequence[Line]], columns: Sequence[tuple[float, float]]) -> list[list[Line]]:
+    """Rows that reach into each other: one record, or several with a cell that stands beside them all, which the first gets."""
+    whole = [line for row in rows for line in row]
+    if len(rows) == 1:
+        return [whole]
+    full = [row for row in rows if len({_span(line.box, columns)[0] for line in row}) > len(columns) / 2]
+    if len(full) < 2 and len(rows) <= _MOST_ROWS and not _counts(whole, columns):
+        return [whole]
+    if len(full) < 2:
+        return [list(row) for row in rows]
+    return [[line for row in rows if row is full[0] or row not in full for line in row], *map(list, full[1:])]
+
+
+def _counts(lines: Sequence[Line], columns: Sequence[tuple[float, float]]) -> bool:
+    """Whether numbers stand under each other in more than one column: they are of several records."""
+    numbers = Counter(_span(line.box, columns)[0] for line in lines if _is_number(line.text))
+    return sum(count > 1 for count in numbers.values()) > 1
 
 
 def _columns(lines: Sequence[Line], region: TableRegion) -> list[tuple[float, float]]:
@@ -202,7 +210,8 @@ def _continues(row: Row, following: Row, rules: Sequence[Box]) -> bool:
         return False
     first = following.get(0)
     if first is None:
-        return set(following) < set(row) and any(not _is_number(cell.text) for cell in following.values())
+        is_part = set(following) < set(row) and 2 * len(following) <= len(row) + 1
+        return is_part and any(not _is_number(cell.text) for cell in following.values())
     begins_small = first.text[:1].islower() or first.text[:1] in "(/&"
     return begins_small and 0 in row and (set(row) == {0} or set(following) == {0}) and not row[0].text.endswith(":")
 

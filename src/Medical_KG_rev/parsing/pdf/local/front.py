@@ -82,10 +82,12 @@ def front_matter(paragraphs: Sequence[Paragraph], title: int, headings: Mapping[
         title + 1,
     )
     found |= set(range(title + 1, first))
+    text_top = paragraphs[first].box.top if first < len(paragraphs) else 0.0
     for index in range(first, len(paragraphs)):
         if paragraphs[index].page > page:
             break
-        if ABOUT_ARTICLE.match(paragraphs[index].lines[0].text):
+        is_above = paragraphs[title].box.top <= paragraphs[index].box.top and paragraphs[index].box.bottom <= text_top
+        if is_above or ABOUT_ARTICLE.match(paragraphs[index].lines[0].text):
             found.add(index)
     return found
 

@@ -34,8 +34,8 @@ def grid_cells(region: TableRegion) -> tuple[LayoutCell, ...]:
                 row=row,
                 column=column,
                 text=joined_lines(_in_rows(inside)),
-                row_span=max(1, _place(tops, box.bottom - _CLOSE) - row + 1),
-                column_span=max(1, _place(lefts, box.x1 - _CLOSE) - column + 1),
+                row_span=max(1, _place(tops, box.bottom - 2 * _CLOSE) - row + 1),
+                column_span=max(1, _place(lefts, box.x1 - 2 * _CLOSE) - column + 1),
                 header=row == 0,
                 bbox=box.rounded(),
             )

@@ -13,6 +13,7 @@ from Medical_KG_rev.parsing.pdf.local.paragraphs import BULLET, Paragraph
 from Medical_KG_rev.parsing.pdf.local.text import joined_lines
 
 _NUMBER = re.compile(r"^(?:section\s+)?((?:\d{1,2}|[A-Z])(?:\.\d{1,2})*|[IVX]{1,5})\.?\s+(?=[^\W\d_])")
+_COUNTED = re.compile(r"^(\d{1,2})\.?\s+\S")
 _ITEM = re.compile(r"^\(?(?:\d{1,2}|[ivx]{1,4}|[a-h])\)\s*(?=[A-Z])")
 _DECIMAL = re.compile(r"^\d{1,2}(?:\.\d{1,2})*\.?$")
 _LEAST_SIZE = 0.92
@@ -119,8 +120,21 @@ def headings_of(paragraphs: Sequence[Paragraph], body: Body) -> dict[int, int]:
         if _is_heading(paragraphs[index], style, body, _following(paragraphs, index))
         or (style in usual and _stands_over(paragraphs[index], _following(paragraphs, index), body))
     }
+    found = {index: style for index, style in found.items() if not _is_one_of_many(paragraphs, index)}
     texts = {index: joined_lines(paragraphs[index].lines) for index in found}
     return _levels(found, texts)
+
+
+def _is_one_of_many(paragraphs: Sequence[Paragraph], index: int) -> bool:
+    """Whether the paragraph before or after has the number before or after: an item of a list."""
+    number = _first_number(paragraphs[index])
+    near = [(place, step) for place, step in ((index - 1, -1), (index + 1, 1)) if 0 <= place < len(paragraphs)]
+    return number is not None and any(_first_number(paragraphs[place]) == number + step for place, step in near)
+
+
+def _first_number(paragraph: Paragraph) -> int | None:
+    found = _COUNTED.match(paragraph.lines[0].text)
+    return int(found[1]) if found else None
 
 
 def _following(paragraphs: Sequence[Paragraph], index: int) -> Paragraph | None:

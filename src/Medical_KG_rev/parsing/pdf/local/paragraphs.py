@@ -136,7 +136,7 @@ def changes_style(upper: Line, line: Line, right: float) -> bool:
     bold, other = upper.share(bold=True), line.share(bold=True)
     if (bold > 0.9 and other < 0.5) or (bold < 0.5 and other > 0.9):
         return True
-    if upper.font.name == line.font.name:
+    if upper.font.name == line.font.name or (bold > 0.9 and other > 0.9):
         return False
     is_short = upper.box.x1 < right - 3 * upper.size
     return is_short and _is_of_one_font(upper) and not upper.text.endswith((".", ",", "-"))

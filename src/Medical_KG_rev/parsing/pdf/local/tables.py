@@ -175,7 +175,7 @@ def _unruled(start: Line, lines: Sequence[Line], others: Sequence[Line], body: B
             kept.append(row)
         elif not kept and len(caption) < _MOST_CAPTION_LINES:
             caption.append(row[0])
-        elif row[0].box.width > 0.5 * around(line.box for one in kept for line in one).width:
+        elif not kept or row[0].box.width > 0.5 * around(line.box for one in kept for line in one).width:
             break
         bottom = max(line.box.bottom for line in row)
     content = tuple(line for row in kept for line in row)
