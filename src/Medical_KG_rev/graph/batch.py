@@ -14,17 +14,19 @@ from Medical_KG_rev.models import Claim, Entity, EntityType, Evidence
 Row = dict[str, Any]
 
 _VAGUE_TYPES = (EntityType.CONCEPT, EntityType.TEXT)
+_TYPE_RANK = {kind: rank for rank, kind in enumerate([*(kind for kind in EntityType if kind not in _VAGUE_TYPES), *_VAGUE_TYPES])}
+"""Where documents state different types of an entity, the lowest counts, in whatever order the documents come."""
 _json = msgspec.json.Encoder(order="deterministic")
 
 
 def merge_pair(first: Entity, second: Entity) -> Entity:
     """One entity of two of the same id.
 
-    The first that says something wins for name and a type that is not vague; the rest is joined.
+    The first that says something wins for the name, the type of the lower rank for the type; the rest is joined.
     """
     return Entity(
         id=first.id,
-        type=second.type if first.type in _VAGUE_TYPES else first.type,
+        type=min(first.type, second.type, key=_TYPE_RANK.__getitem__),
         name=first.name or second.name,
         aliases=tuple(dict.fromkeys(first.aliases + second.aliases)),
         xrefs=tuple(dict.fromkeys(first.xrefs + second.xrefs)),
