@@ -195,10 +195,14 @@ class PdfReader:
         return "completed", "", read.pages
 
     def _document(self, task: PdfTask) -> _Read:
-        """The stored document: made before, or now, of a layout that was read before, or now."""
+        """The stored document: made before, or now, of a layout that was read before, or now.
+
+        Where the job is retried from ``parse``, the file is read again.
+        """
         key = document_key(self._engine.fingerprint, task.doc_id, task.stored)
         read = layout_key(self._engine.fingerprint, task.sha256)
-        known = self._ledger.find_artifacts(task.tenant_id, [key, read])
+        is_forced = self._ledger.job(task.job_id).from_stage == PARSE
+        known = {} if is_forced else self._ledger.find_artifacts(task.tenant_id, [key, read])
         if key in known:
             return _Read(known[key])
         part = ArtifactPart(self._store, task.tenant_id, f"pdf/{task.job_id}", self._clock)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from Medical_KG_rev.errors import RecordNotFoundError, UsageError
 from Medical_KG_rev.orchestration.ledger import Job, JobStatus
+from Medical_KG_rev.orchestration.ledger.pdf_queue import PARSE
 from Medical_KG_rev.orchestration.routing import default_pipeline, pdf_pipeline
 from Medical_KG_rev.os_user import os_user
 from Medical_KG_rev.parts import PlatformParts
@@ -441,7 +442,10 @@ class Platform:
                 remedy="Ingest the record again, or wait until the job has ended.",
                 job_id=job.job_id,
             )
-        names = [each.name for each in self.parts.topologies.load(job.pipeline_name, job.pipeline_version).stages]
+        topology = self.parts.topologies.load(job.pipeline_name, job.pipeline_version)
+        names = [each.name for each in topology.stages]
+        if topology.gates and PARSE not in names:
+            names.append(PARSE)  # what a PDF worker does at the gate
         if stage not in names:
             raise UsageError(
                 f"Pipeline {job.pipeline_name} of job {job.job_id} has no stage {stage!r}.",

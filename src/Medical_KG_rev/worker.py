@@ -26,7 +26,7 @@ from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.observability.logs import configure_logging
 from Medical_KG_rev.orchestration.ledger import JobStatus, Ledger
 from Medical_KG_rev.orchestration.ledger.admission import LEASING
-from Medical_KG_rev.orchestration.ledger.pdf_queue import PdfDepth
+from Medical_KG_rev.orchestration.ledger.pdf_queue import PARSE, PdfDepth
 from Medical_KG_rev.orchestration.ledger.recovery import STOPPED
 from Medical_KG_rev.orchestration.session import IngestSession, ReplaceProcess
 from Medical_KG_rev.orchestration.submission import IdFactory, SubmissionParts
@@ -94,8 +94,8 @@ def open_session(parts: PlatformParts, tell: Tell, *, patient: bool = True) -> I
         lease_seconds=parts.settings.queue.lease_seconds,
         unfit=lambda: parts.runner.unfit,
         tick_gates=parts.gates.tick,
-        is_before_gate=lambda job, stage: any(
-            each.name == stage for each in parts.pipeline(job.pipeline_name, job.pipeline_version).stages
+        is_before_gate=lambda job, stage: (
+            stage == PARSE or any(each.name == stage for each in parts.pipeline(job.pipeline_name, job.pipeline_version).stages)
         ),
         patient=patient,
     )

@@ -19,6 +19,7 @@ from Medical_KG_rev.orchestration.events.model import Event, EventSubject
 from Medical_KG_rev.orchestration.ledger import ArtifactRow, DeadLetter, JobStatus, Ledger, StageAttempt
 from Medical_KG_rev.orchestration.ledger.dead_letters import causes_of
 from Medical_KG_rev.orchestration.ledger.gate import Arrival
+from Medical_KG_rev.orchestration.ledger.pdf_queue import PARSE
 from Medical_KG_rev.orchestration.ledger.subjects import job_subject
 from Medical_KG_rev.orchestration.lookahead import KnownDocument
 from Medical_KG_rev.orchestration.pipeline import PipelineStage
@@ -261,13 +262,14 @@ class StageJournal:
         self._arrivals.append(Arrival(job=document.job, rule=gate, doc_id=doc_id, stored=stored, document_key=known))
 
     def _stored_pdf(self, document: DocumentState) -> tuple[dict[str, Any] | None, bool]:
-        """What the document brought for an engine to read, and whether somebody asked for it to be brought anew."""
+        """What the document brought for an engine to read, and whether somebody asked for it to be brought or read anew."""
         stage = next((each for each in self._batch.pipeline.stages if each.type == "download"), None)
         if stage is None:
             return None, False
         payloads = self._batch.output_of(document, stage)
         found = [payload.content for payload in payloads if payload.format == STORED_FORMAT]
-        return msgspec.json.decode(found[0]) if found else None, self._batch.is_forced(document, stage)
+        is_forced = document.job.from_stage == PARSE or self._batch.is_forced(document, stage)
+        return msgspec.json.decode(found[0]) if found else None, is_forced
 
     def _new_part(self) -> ArtifactPart:
         prefix = f"{self._batch.batch_id}/{self._stage.name}"
