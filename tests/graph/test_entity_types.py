@@ -19,7 +19,9 @@ STATED = {"x:1": EntityType.INTERVENTION, "x:2": EntityType.CHEMICAL, "x:3": Ent
 
 def write(store: LadybugGraphStore, doc_ids: Sequence[str]) -> None:
     entities = [
-        Entity(id=SHARED, type=STATED[doc_id], mentions=(Mention(doc_id=doc_id, start=0, end=9, text="metformin"),))
+        Entity(
+            id=SHARED, type=STATED[doc_id], name="Metformin", mentions=(Mention(doc_id=doc_id, start=0, end=9, text="metformin"),)
+        )
         for doc_id in doc_ids
     ]
     store.write("t", doc_ids, dict.fromkeys(doc_ids, "1"), entities, [])
