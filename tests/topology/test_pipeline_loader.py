@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from Medical_KG_rev.errors import DagsterPipelineConfigError
+from Medical_KG_rev.orchestration.pipeline import stages_behind
 from Medical_KG_rev.orchestration.topology import (
     PipelineLoader,
     PipelineTopologyConfig,
@@ -201,6 +202,20 @@ def test_every_shipped_pipeline_loads_and_draws(shipped: Path, make_loader: Make
         for item in topology.stages:
             assert item.name in as_text(topology)
             assert f"{item.name}[" in as_mermaid(topology)
+
+
+def test_a_gate_is_drawn_where_the_pipeline_halts(shipped: Path, make_loader: MakeLoader) -> None:
+    topology = make_loader(shipped).load("pdf-two-phase")
+    waiting = stages_behind(topology)
+    assert waiting == {"ir_validation", "chunk", "embed", "index", "extract", "kg"}
+    mermaid = as_mermaid(topology, waiting).splitlines()
+    around = [line.strip() for line in mermaid if "gate_pdf_ir_ready" in line and "-->" in line]
+    assert around == ["gate_pdf_ir_ready --> ir_validation", "download --> gate_pdf_ir_ready"]
+    assert "  ir_validation --> chunk" in mermaid
+    lines = [line.strip() for line in as_text(topology, waiting).splitlines()]
+    [gate] = [index for index, line in enumerate(lines) if line.startswith("◇")]
+    assert lines[gate + 1].startswith("└ ir_validation")
+    assert stages_behind(make_loader(shipped).load("auto")) == frozenset()
 
 
 def test_every_current_pipeline_is_archived_unchanged(shipped: Path, make_loader: MakeLoader) -> None:

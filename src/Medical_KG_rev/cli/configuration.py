@@ -80,14 +80,16 @@ def pipeline_schema(output: Output) -> None:  # noqa: ARG001 - the schema is JSO
 @shared_options
 def pipeline_graph(output: Output, name: str, mermaid: bool) -> None:
     """A pipeline's stages as a drawing."""
+    from Medical_KG_rev.orchestration.pipeline import stages_behind
     from Medical_KG_rev.orchestration.topology import as_mermaid, as_text
 
     with output.platform() as platform:
         topology = platform.parts.topologies.load(name)
+        waiting = stages_behind(topology, platform.parts.stage_types.role)
     if output.json:
         output.data({"name": name, "edges": [[up, stage.name] for stage in topology.stages for up in stage.depends_on]})
         return
-    click.echo(as_mermaid(topology) if mermaid else as_text(topology))
+    click.echo(as_mermaid(topology, waiting) if mermaid else as_text(topology, waiting))
 
 
 @click.group(cls=CommandGroup)

@@ -187,6 +187,12 @@ def behind_gate(plans: Sequence[StagePlan], resume_stage: str) -> frozenset[str]
     return frozenset(reached)
 
 
+def stages_behind(topology: PipelineTopologyConfig, role: Callable[[str], str] = str) -> frozenset[str]:
+    """The stages that wait behind the gate of a topology; none where it has none. ``role`` as in :func:`stage_plans`."""
+    plans = stage_plans(topology, role) if topology.gates else []
+    return frozenset(name for gate in topology.gates for name in behind_gate(plans, gate.resume_stage))
+
+
 def _require_one(name: str, gates: Sequence[GateRule]) -> None:
     if len(gates) > 1:
         raise DagsterPipelineConfigError(

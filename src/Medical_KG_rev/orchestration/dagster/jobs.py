@@ -9,7 +9,7 @@ from typing import Any
 from dagster import DependencyDefinition, GraphDefinition, JobDefinition, OpDefinition, in_process_executor
 
 from Medical_KG_rev.orchestration.dagster.ops import OP_FACTORIES, op_name, stage_op
-from Medical_KG_rev.orchestration.pipeline import behind_gate, stage_plans
+from Medical_KG_rev.orchestration.pipeline import stages_behind
 from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig, StageDefinition
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
@@ -88,8 +88,7 @@ def parts_of(topology: PipelineTopologyConfig, role: Callable[[str], str] = str)
     """
     if not topology.gates:
         return (PipelinePart(topology, None, topology.stages),)
-    gate = topology.gates[0]
-    waiting = behind_gate(stage_plans(topology, role), gate.resume_stage)
+    gate, waiting = topology.gates[0], stages_behind(topology, role)
     before = tuple(stage for stage in topology.stages if stage.name not in waiting)
     behind = tuple(stage for stage in topology.stages if stage.name in waiting)
     return PipelinePart(topology, None, before), PipelinePart(topology, gate.name, behind)

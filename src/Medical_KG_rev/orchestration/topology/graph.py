@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -82,24 +82,33 @@ def downstream(topology: PipelineTopologyConfig, name: str) -> frozenset[str]:
     return frozenset(reached)
 
 
-def as_mermaid(topology: PipelineTopologyConfig) -> str:
-    """The graph as a Mermaid flowchart."""
+def as_mermaid(topology: PipelineTopologyConfig, waiting: Collection[str] = ()) -> str:
+    """The graph as a Mermaid flowchart. ``waiting``: the stages behind the gate."""
     lines = ["flowchart LR", *(f'  {stage.name}["{stage.name}<br/>{stage.policy}"]' for stage in topology.stages)]
-    gates = {gate.resume_stage: gate for gate in topology.gates}
-    for gate in topology.gates:
-        lines.append(f'  gate_{gate.name}{{{{"{gate.name}: {condition_text(gate)}"}}}}')
-        lines.append(f"  gate_{gate.name} --> {gate.resume_stage}")
-    for stage in topology.stages:
-        target = f"gate_{gates[stage.name].name}" if stage.name in gates else stage.name
-        lines.extend(f"  {dependency} --> {target}" for dependency in stage.depends_on)
-    return "\n".join(lines) + "\n"
+    gates = _gates_before(topology, waiting)
+    lines += [f'  gate_{gate.name}{{{{"{gate.name}: {condition_text(gate)}"}}}}' for gate in topology.gates]
+    lines += [f"  gate_{gate.name} --> {stage}" for stage, gate in gates.items()]
+    edges = [
+        f"  {dependency} --> {f'gate_{gates[stage.name].name}' if stage.name in gates else stage.name}"
+        for stage in topology.stages
+        for dependency in stage.depends_on
+    ]
+    return "\n".join(dict.fromkeys([*lines, *edges])) + "\n"
 
 
-def as_text(topology: PipelineTopologyConfig) -> str:
-    """The graph as indented text: each stage below the one that it waits for longest."""
+def _gates_before(topology: PipelineTopologyConfig, waiting: Collection[str]) -> dict[str, GateDefinition]:
+    """Stage → the gate at which documents halt before it: the first stages of those that wait, as far as these are known."""
+    firsts = [
+        stage.name for stage in topology.stages if stage.name in waiting and not set(waiting).intersection(stage.depends_on)
+    ]
+    return {name: gate for gate in topology.gates for name in firsts or [gate.resume_stage]}
+
+
+def as_text(topology: PipelineTopologyConfig, waiting: Collection[str] = ()) -> str:
+    """The graph as indented text: each stage below the one that it waits for longest. ``waiting``: the stages behind the gate."""
     stages = order(topology)
     rank = {stage.name: index for index, stage in enumerate(stages)}
-    gates = {gate.resume_stage: gate for gate in topology.gates}
+    gates = _gates_before(topology, waiting)
     depth: dict[str, int] = {}
     children: dict[str | None, list[StageDefinition]] = {}
     for stage in stages:
