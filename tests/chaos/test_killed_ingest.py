@@ -39,11 +39,11 @@ PARTS = [
 ]
 GRAPH = (
     "MATCH (d:Document) RETURN d.document_id, d.version",
-    "MATCH (e:Entity) RETURN e.entity_id",
+    "MATCH (e:Entity) RETURN e.entity_id, e.type",
     "MATCH (d:Document)-[m:MENTIONS]->(e:Entity) RETURN d.document_id, e.entity_id, m.start_offset, m.end_offset",
     "MATCH (v:Evidence)-[:SUPPORTS]->(c:Claim) RETURN c.document_id, c.claim_id, c.predicate, v.evidence_id, v.text",
 )
-"""All that does not depend on the order of documents. The type of an entity does, where two documents state it differently."""
+"""All that does not depend on the order of documents: names, aliases and attributes that several documents give an entity do."""
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.service)]
 
 
