@@ -53,6 +53,8 @@ GENERATED: dict[str, Expected] = {
     "20000-points": (PdfLimitError, "20000 x 20000 points; at most 14400"),
     "no-size": (None, "Metformin lowers glucose."),
     "negative-size": (EmptyPayloadError, "no text"),
+    "beside-the-page": (None, "Metformin"),
+    "negative-letters": (None, "Metformin lowers"),
     "script-and-file": (None, "Metformin lowers glucose."),
     "no-unicode-map": (None, "Metformin lowers glucose."),
     "zip-bomb": (PdfLimitError, "more than 320 MiB of memory"),

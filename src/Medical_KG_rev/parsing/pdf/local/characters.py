@@ -130,10 +130,12 @@ class _Characters:
             return None
         matrix = pdfium.FS_MATRIX()
         pdfium.FPDFText_GetMatrix(self._page, index, ctypes.byref(matrix))
-        size = pdfium.FPDFText_GetFontSize(self._page, index) * math.hypot(matrix.c, matrix.d)
+        font_size = pdfium.FPDFText_GetFontSize(self._page, index)
+        size = abs(font_size) * math.hypot(matrix.c, matrix.d)
         frame = self._frame
         right, down = frame.a * matrix.a + frame.c * matrix.b, frame.b * matrix.a + frame.d * matrix.b
-        return _Style(self._fonts.of(text_object), round(size, 2), round(math.atan2(down, right) / (math.pi / 2)) % 4)
+        turn = round(math.atan2(down, right) / (math.pi / 2)) + (2 if font_size < 0 else 0)  # a negative size is half a turn
+        return _Style(self._fonts.of(text_object), round(size, 2), turn % 4)
 
 
 def _decoded(code: int, high: str) -> tuple[str, str]:

@@ -9,8 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from Medical_KG_rev.parsing.pdf.inspection import inspect_pdf, open_pdf
-from Medical_KG_rev.parsing.pdf.layout import PageSize, PdfLayout
+from Medical_KG_rev.parsing.pdf.layout import LayoutBlock, PageSize, PdfLayout
 from Medical_KG_rev.parsing.pdf.limits import PdfLimits
 from Medical_KG_rev.parsing.pdf.local.body import body_of
 from Medical_KG_rev.parsing.pdf.local.compose import Facts, blocks_of_flow
@@ -26,6 +28,8 @@ LAYOUT_VERSION = "1"
 """To be raised whenever the same characters would give another layout."""
 
 _LIBRARIES = ("pypdfium2", "pdfplumber")
+_LEAST = 0.1
+"""Points that a box is wide and high at least."""
 _SCAN = 0.5
 _WORDS_OF_SCAN = 25
 
@@ -63,11 +67,12 @@ class LocalPdfEngine:
             body, pages[0].height if pages else 0.0, properties.get("Title", ""), _heads(pages, cleared), _vocabulary(cleared)
         )
         flow = [item for page in cleared for item in flow_of(page, body)]
+        sizes = tuple(PageSize(round(page.width, 2), round(page.height, 2)) for page in pages)
         return PdfLayout(
             engine=self.name,
             engine_version=self.version,
-            pages=tuple(PageSize(round(page.width, 2), round(page.height, 2)) for page in pages),
-            blocks=tuple(blocks_of_flow(flow, facts)),
+            pages=sizes,
+            blocks=tuple(_on_its_page(block, sizes[block.page - 1]) for block in blocks_of_flow(flow, facts)),
             scanned=tuple(page.number for page in pages if _is_scan(page)),
             warnings=tuple(warnings),
             properties={key.lower(): value for key, value in properties.items()},
@@ -75,6 +80,13 @@ class LocalPdfEngine:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _on_its_page(block: LayoutBlock, page: PageSize) -> LayoutBlock:
+    """The block with a box that has an area, and that on its page: broken files put letters beside it."""
+    left, top = (min(max(side, 0.0), size - _LEAST) for side, size in zip(block.bbox[:2], (page.width, page.height), strict=True))
+    right, bottom = min(max(block.bbox[2], left + _LEAST), page.width), min(max(block.bbox[3], top + _LEAST), page.height)
+    return replace(block, bbox=(left, top, right, bottom))
 
 
 @contextmanager
