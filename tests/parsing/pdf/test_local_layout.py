@@ -171,3 +171,23 @@ def test_places_are_those_of_the_page_as_shown(tmp_path: Path) -> None:
     assert left == pytest.approx(50, abs=1)
     assert (top, bottom) == (pytest.approx(842 - 707.5, abs=0.5), pytest.approx(842 - 697.5, abs=0.5))
     assert 100 < right < 130
+
+
+def test_a_page_number_high_above_the_edge_is_left_out(tmp_path: Path) -> None:
+    pages = [Page([*column(LEFT, 700, prose(9)), Line(290, 150, str(number))]) for number in (7, 8, 9)]
+    words = set(" ".join(block.text for block in read(tmp_path, *pages).blocks).split())
+    assert not {"7", "8", "9"} & words
+
+
+def test_a_title_in_the_middle_comes_before_a_column_that_begins_left_of_it(tmp_path: Path) -> None:
+    lines = [
+        Line(180, 780, "A short title of four", 18, "F2"),
+        Line(LEFT, 740, "Abstract", 12, "F2"),
+        *column(LEFT, 720, prose(9)),
+        *column(RIGHT, 740, prose(9)),
+    ]
+    found = read(tmp_path, Page(lines)).blocks
+    assert [(block.kind, block.text) for block in found[:2]] == [
+        (LayoutKind.TITLE, "A short title of four"),
+        (LayoutKind.HEADING, "Abstract"),
+    ]

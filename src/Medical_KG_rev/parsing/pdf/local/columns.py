@@ -39,7 +39,7 @@ def blocks_of(lines: Sequence[Line], places: Sequence[tuple[Box, int]], size: fl
         *_stacked(_rows(lines, found), found),
         *(Block((), box, order, index) for index, (box, order) in enumerate(places)),
     ]
-    return in_reading_order(blocks)
+    return in_reading_order(blocks, found)
 
 
 def gutters(lines: Sequence[Line], size: float) -> list[Box]:
@@ -151,15 +151,15 @@ def _is_under(upper: Line, line: Line, found: Sequence[Box]) -> bool:
     return is_aligned and not any(gutter.meets(joined) for gutter in found)
 
 
-def in_reading_order(blocks: Sequence[Block]) -> list[Block]:
+def in_reading_order(blocks: Sequence[Block], found: Sequence[Box] = ()) -> list[Block]:
     """Sorted by what must stand before what; what is left open follows the file's order.
 
     The upper of two that share a width comes first, and the left of two with nothing across between them (T. Breuel, "High
-    performance document layout analysis", 2003).
+    performance document layout analysis", 2003). What stands alone over a gutter of those found goes across all columns.
     """
     if len(blocks) > _MOST_BLOCKS:
         return sorted(blocks, key=lambda block: block.order)
-    before = _precedence(np.array([block.box for block in blocks]).reshape(-1, 4))
+    before = _precedence(np.array([_across(block.box, blocks, found) for block in blocks]).reshape(-1, 4))
     ordered: list[Block] = []
     waiting = set(range(len(blocks)))
     while waiting:
@@ -172,6 +172,16 @@ def in_reading_order(blocks: Sequence[Block]) -> list[Block]:
         waiting.remove(chosen)
         ordered.append(blocks[chosen])
     return ordered
+
+
+def _across(box: Box, blocks: Sequence[Block], found: Sequence[Box]) -> Box:
+    """The box, as wide as the page's text where it stands over a gutter with nothing beside it."""
+    is_beside_others = sum(block.box.overlap_y(box) > 0 for block in blocks) > 1
+    if not is_beside_others and any(
+        box.x0 < gutter.x0 and box.x1 > gutter.x1 and box.bottom <= gutter.top + _RAGGED for gutter in found
+    ):
+        return Box(min(block.box.x0 for block in blocks), box.top, max(block.box.x1 for block in blocks), box.bottom)
+    return box
 
 
 def _precedence(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:

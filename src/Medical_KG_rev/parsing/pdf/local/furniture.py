@@ -31,9 +31,16 @@ def _numbering(pages: Sequence[Page]) -> int | None:
     """What most pages' printed numbers are ahead of their place in the file; None where fewer than half of the pages have any."""
     offsets: Counter[int] = Counter()
     for page in pages:
-        offsets.update({int(line.text) - page.number for line in _outer(page) if _PLAIN_NUMBER.match(line.text)})
+        offsets.update({int(line.text) - page.number for line in _numbers(page)})
     (offset, count), *_ = offsets.most_common(1) or [(0, 0)]
     return offset if count > max(1, len(pages) // 2 - 1) else None
+
+
+def _numbers(page: Page) -> list[Line]:
+    """The lines that may be the page's number."""
+    outer = set(map(id, _outer(page)))
+    numbers = [line for line in page.lines if _PLAIN_NUMBER.match(line.text)]
+    return [line for line in numbers if id(line) in outer or _is_outermost(line, page)]
 
 
 def _outer(page: Page) -> list[Line]:
@@ -67,7 +74,7 @@ def _cleared(page: Page, repeated: dict[str, list[float]], offset: int | None) -
         and (len(_LETTER.findall(line.text)) >= _TELLING or _is_outermost(line, page))
     ]
     dropped += [line for line in outer if _PAGE_NUMBER.match(line.text) and _is_outermost(line, page)]
-    dropped += [line for line in outer if offset is not None and line.text == str(page.number + offset)]
+    dropped += [line for line in _numbers(page) if offset is not None and int(line.text) == page.number + offset]
     rows = {line.baseline for line in dropped if _is_alone(line, page)}
     dropped += [line for line in outer if any(abs(line.baseline - row) <= 1 for row in rows)]
     dropped += line_numbers(page.lines)

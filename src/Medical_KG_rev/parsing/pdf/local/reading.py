@@ -13,7 +13,7 @@ import pypdfium2.raw as pdfium
 from Medical_KG_rev.parsing.pdf.local.characters import Frame, runs_of
 from Medical_KG_rev.parsing.pdf.local.graphics import graphics_of
 from Medical_KG_rev.parsing.pdf.local.lines import lines_of
-from Medical_KG_rev.parsing.pdf.local.pieces import Box, Line, Page, Run
+from Medical_KG_rev.parsing.pdf.local.pieces import Box, Line, Page, Run, turned
 
 _NO_SIZE = (612.0, 792.0)
 """Taken for a page that cannot be loaded."""
@@ -51,7 +51,7 @@ def _read(page: Any, number: int) -> Page:
         by_turn = _runs(text_page, frame, graphics.hidden | graphics.invisible) or _runs(text_page, frame, graphics.hidden)
     finally:
         pdfium.FPDFText_ClosePage(text_page)
-    lines = [line for line in lines_of(by_turn.pop(0, [])) if _is_shown(line, width, height)]
+    lines = _shown(by_turn.pop(0, []), 0, width, height)
     leaders = tuple(_rule(line) for line in lines if _LEADER.match(line.text))
     return Page(
         number,
@@ -61,7 +61,7 @@ def _read(page: Any, number: int) -> Page:
         graphics.rules + leaders,
         graphics.pictures,
         graphics.drawings,
-        sideways=tuple((turn, tuple(lines_of(runs))) for turn, runs in sorted(by_turn.items())),
+        sideways=tuple((turn, tuple(_shown(runs, turn, width, height))) for turn, runs in sorted(by_turn.items())),
     )
 
 
@@ -76,6 +76,7 @@ def _runs(text_page: Any, frame: Frame, hidden: frozenset[int]) -> dict[int, lis
     return by_turn
 
 
-def _is_shown(line: Line, width: float, height: float) -> bool:
-    box = line.box
-    return -1 <= (box.x0 + box.x1) / 2 <= width + 1 and -1 <= (box.top + box.bottom) / 2 <= height + 1
+def _shown(runs: list[Run], turn: int, width: float, height: float) -> list[Line]:
+    """The lines whose middle lies on the page."""
+    page = turned(Box(0, 0, width, height), turn)
+    return [line for line in lines_of(runs) if page.holds((line.box.x0 + line.box.x1) / 2, (line.box.top + line.box.bottom) / 2)]
