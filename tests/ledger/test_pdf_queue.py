@@ -168,6 +168,9 @@ def test_a_pdf_whose_job_was_cancelled_while_it_was_read_changes_nothing(toys: T
         toys.ledger.pdfs.finish(task, document_row(task))
     job = toys.ledger.job(made.job_id)
     assert (job.status, job.pdf_ir_ready) == (JobStatus.CANCELLED, False)
+    [attempt] = [each for each in toys.ledger.attempts(made.job_id) if each.stage == "parse"]
+    assert (attempt.status, attempt.error_code) == ("failed", "job_ended")
+    assert whole(toys, made.job_id)
 
 
 def test_priority_goes_first_and_tenants_take_turns(toys: Toys) -> None:

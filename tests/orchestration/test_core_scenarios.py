@@ -271,7 +271,7 @@ class Configured(Core):
             folder,
             policies=policies.names,
             stage_types=StageRegistry.builtin().names(),
-            sources=("clinicaltrials", "openalex", "pmc-fulltext", "local"),
+            sources=("clinicaltrials", "openalex", "pmc-fulltext", "unpaywall", "core", "local"),
         )
         super().__init__(world, policies.load("default"), self.pipeline_for)
         changes = ConfigurationEvents(world.ledger, folder, world.clock)

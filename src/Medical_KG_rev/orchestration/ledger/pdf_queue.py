@@ -40,6 +40,8 @@ from Medical_KG_rev.orchestration.ledger.transitions import locked_jobs, move
 
 PARSE = "parse"
 """The stage that reading a PDF is, in attempts, events and letters."""
+ENDED = "job_ended"
+"""Code of an attempt whose job was cancelled, or had waited too long, before the file was read."""
 MAX_TRIES = 4
 """A file that could not be read so often for reasons that may pass ends its job."""
 
@@ -83,10 +85,15 @@ class PdfQueue:
         connection.execute(statement, [msgspec.structs.asdict(task) for task in tasks])
 
     def cancel(self, connection: Connection, job_ids: Iterable[str], now: float) -> None:
-        """The jobs' way has ended: nobody needs to read their files, and who does is refused."""
+        """The jobs' way has ended: nobody needs to read their files, and who does is refused. Ends the attempts that are open."""
         open_ones = pdf_queue.c.job_id.in_(list(job_ids)) & pdf_queue.c.state.in_(["queued", "leased"])
+        query = select(pdf_queue).where(open_ones).with_for_update()
+        held = [PdfTask(**row) for row in connection.execute(query).mappings() if row["state"] == "leased"]
         values = {"state": "cancelled", "epoch": pdf_queue.c.epoch + 1, "lease_expires_at": None, "updated_at": now}
         connection.execute(update(pdf_queue).where(open_ones).values(**values))
+        message = "The job ended while its PDF was being read."
+        events = [self._failed(connection, task, "failed", ENDED, message, ENDED, now) for task in held]
+        self._outbox.append(connection, events)
 
     # --- leasing -----------------------------------------------------------------------------------------------------
 
