@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,32 @@ def test_a_receipt_can_be_checked(filled: Medkg, samples: Path, tmp_path: Path) 
     assert remaining["lexicon_rows"] == remaining["segment_rows"] == remaining["pdfs"] == remaining["objects"] == 0
     file.write_text(json.dumps({"doc_id": STUDY}), encoding="utf-8")
     assert "no receipt" in filled("verify-deletion", file).expect(2).err
+
+
+def test_an_index_of_an_older_schema_is_mended_as_its_refusal_says(static_models: Path, samples: Path, tmp_path: Path) -> None:
+    medkg = Medkg(tmp_path / "data", static_models)
+    medkg("ingest", "local", samples / "clinicaltrials", "--quiet").expect(0)
+    wanted = medkg("search", "study", "--json").expect(0).json["hits"]
+    [catalogue] = (medkg.data_dir / "index").rglob("catalogue.db")
+    with closing(sqlite3.connect(catalogue)) as database, database:
+        database.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+    for command in (
+        ("search", "study"),
+        ("index", "verify"),
+        ("index", "repair"),
+        ("ingest", "local", samples / "clinicaltrials"),
+    ):
+        refused = medkg(*command).expect(2).err
+        assert f"{catalogue}" in refused
+        assert "run `medkg ingest` for the same sources again" in " ".join(refused.split())
+
+    catalogue.parent.rename(tmp_path / "old-index")
+    done = medkg("ingest", "local", samples / "clinicaltrials", "--json", "--quiet").expect(0).json
+    assert (done["failed"], done["unchanged"]) == (0, 0)
+    assert medkg("search", "study", "--json").expect(0).json["hits"] == wanted
+    assert medkg("index", "verify", "--json").expect(0).json["findings"] == []
+    embedded = medkg.ledger("SELECT status FROM stage_attempts WHERE stage = 'embed' ORDER BY attempt_id")
+    assert [status for (status,) in embedded][len(embedded) // 2 :] == ["skipped"] * (len(embedded) // 2), "nothing is made anew"
 
 
 def test_models_are_refused_until_the_index_has_them(filled: Medkg) -> None:

@@ -99,7 +99,8 @@ class Catalogue:
         if schema != SCHEMA_VERSION:
             raise IndexMismatchError(
                 f"The index {self._db.place} has schema {schema}; this version reads schema {SCHEMA_VERSION}.",
-                remedy="Move it away and ingest again: stored artifacts are used again. Or use the release that wrote it.",
+                remedy="Move it away, with all that lies beside it, and run `medkg ingest` for the same sources again: "
+                "stored artifacts are used again. Or use the release that wrote it.",
                 expected=SCHEMA_VERSION,
                 found=schema,
             )
