@@ -11,6 +11,7 @@ import pytest
 from haystack import Document as HaystackDocument
 from haystack import Pipeline
 from haystack.components.preprocessors import DocumentSplitter
+from haystack.core.errors import SerializationError
 
 from Medical_KG_rev.models import Chunk, Document, PdfAsset, StageContext, StoredPdf
 from Medical_KG_rev.orchestration.stages.contracts import ChunkStage, EmbedStage
@@ -78,6 +79,17 @@ def test_chunker_and_embedder_connect_in_a_pipeline(
     np.testing.assert_allclose(
         [document.embedding for document in documents], digest_backend.encode([chunk.text for chunk in expected]), atol=1e-6
     )
+
+
+def test_a_component_that_was_given_its_model_refuses_to_be_written_as_yaml(
+    sentence_chunker: HaystackChunker, digest_backend: EmbeddingBackend
+) -> None:
+    """Rather than to come back with other settings than it had."""
+    for given in (sentence_chunker, HaystackEmbedder(digest_backend)):
+        pipeline = Pipeline()
+        pipeline.add_component("given", given)
+        with pytest.raises(SerializationError, match="init parameter"):
+            pipeline.dumps()
 
 
 def test_a_haystack_document_without_our_meta_stands_for_itself(sentence_chunker: HaystackChunker) -> None:
