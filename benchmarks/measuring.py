@@ -22,7 +22,8 @@ import msgspec
 from Medical_KG_rev.errors import ModelNotInstalledError, ServiceStartError
 from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.orchestration.session import IngestSession
-from Medical_KG_rev.orchestration.stages.runner import StageReport, StageRunner
+from Medical_KG_rev.orchestration.stages.report import StageReport
+from Medical_KG_rev.orchestration.stages.runner import StageRunner
 from Medical_KG_rev.parts import PlatformParts
 from Medical_KG_rev.services import CATALOGUE, Server, default_cache
 from Medical_KG_rev.settings import EmbeddingSettings, Settings

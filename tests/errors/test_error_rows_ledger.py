@@ -28,7 +28,8 @@ from Medical_KG_rev.orchestration.events.places import LogFolder
 from Medical_KG_rev.orchestration.events.relay import OutboxRelay
 from Medical_KG_rev.orchestration.gate_ticks import GateTicker
 from Medical_KG_rev.orchestration.ledger import Batch, Job, JobStatus, Lease, Ledger, Submission
-from Medical_KG_rev.orchestration.ledger.gate import Arrival, GateRule, gate_expired
+from Medical_KG_rev.orchestration.ledger.gate import gate_expired
+from Medical_KG_rev.orchestration.ledger.gate_arrivals import Arrival, GateRule
 from Medical_KG_rev.orchestration.ledger.recovery import MAX_LOSSES
 from Medical_KG_rev.orchestration.pipeline import Pipeline, PipelineStage, StagePlan, assemble
 from Medical_KG_rev.orchestration.resilience import PolicyRunner

@@ -11,7 +11,7 @@ from ledger_toys import Toys
 from Medical_KG_rev.errors import PayloadError
 from Medical_KG_rev.orchestration.ledger import JobStatus, Ledger
 from Medical_KG_rev.orchestration.ledger.ends import JobEnd
-from Medical_KG_rev.orchestration.ledger.gate import Arrival
+from Medical_KG_rev.orchestration.ledger.gate_arrivals import Arrival
 from Medical_KG_rev.orchestration.ledger.recovery import LOST, MAX_LOSSES
 from Medical_KG_rev.parts import PlatformParts
 from Medical_KG_rev.settings import Settings

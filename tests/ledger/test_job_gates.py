@@ -33,7 +33,7 @@ from Medical_KG_rev.errors import InvalidTransitionError
 from Medical_KG_rev.orchestration.events.envelope import to_json
 from Medical_KG_rev.orchestration.events.model import Event
 from Medical_KG_rev.orchestration.ledger import JobStatus
-from Medical_KG_rev.orchestration.ledger.gate import Arrival
+from Medical_KG_rev.orchestration.ledger.gate_arrivals import Arrival
 from Medical_KG_rev.orchestration.ledger.pdf_queue import brought_key
 from Medical_KG_rev.orchestration.ledger.schema import jobs
 

@@ -34,12 +34,13 @@ from Medical_KG_rev.observability.metrics import Metrics
 from Medical_KG_rev.orchestration.artifacts import ArtifactPart
 from Medical_KG_rev.orchestration.gate_ticks import GateTicker
 from Medical_KG_rev.orchestration.ledger import Batch, Ledger
-from Medical_KG_rev.orchestration.ledger.gate import GateRule
+from Medical_KG_rev.orchestration.ledger.gate_arrivals import GateRule
 from Medical_KG_rev.orchestration.ledger.workers import WorkerRegistration
 from Medical_KG_rev.orchestration.pipeline import Pipeline, StagePlan, assemble
 from Medical_KG_rev.orchestration.products import DOCUMENT
 from Medical_KG_rev.orchestration.session import IngestSession
-from Medical_KG_rev.orchestration.stages.runner import StageReport, StageRunner
+from Medical_KG_rev.orchestration.stages.report import StageReport
+from Medical_KG_rev.orchestration.stages.runner import StageRunner
 from Medical_KG_rev.orchestration.submission import IdFactory, SubmissionParts
 from Medical_KG_rev.parsing.builder import DocumentBuilder
 from Medical_KG_rev.settings import BatchSettings

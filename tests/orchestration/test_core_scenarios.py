@@ -27,7 +27,8 @@ from Medical_KG_rev.orchestration.pipeline import Pipeline, StagePlan, assemble
 from Medical_KG_rev.orchestration.resilience import PolicyRunner, ResilientCaller
 from Medical_KG_rev.orchestration.resilience.state import InProcessState
 from Medical_KG_rev.orchestration.stages import StageRegistry
-from Medical_KG_rev.orchestration.stages.runner import RunObserver, StageRunner
+from Medical_KG_rev.orchestration.stages.report import RunObserver
+from Medical_KG_rev.orchestration.stages.runner import StageRunner
 from Medical_KG_rev.orchestration.topology import (
     ConfigWatch,
     PipelineLoader,

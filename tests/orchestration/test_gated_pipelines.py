@@ -12,7 +12,7 @@ from event_story import faults, unlike_ledger
 from Medical_KG_rev.errors import DagsterPipelineConfigError, StoreUnavailableError
 from Medical_KG_rev.orchestration.events.envelope import to_json
 from Medical_KG_rev.orchestration.ledger import JobStatus
-from Medical_KG_rev.orchestration.ledger.gate import GateRule
+from Medical_KG_rev.orchestration.ledger.gate_arrivals import GateRule
 from Medical_KG_rev.orchestration.pipeline import StagePlan, assemble, behind_gate
 from Medical_KG_rev.orchestration.submission import IdFactory
 

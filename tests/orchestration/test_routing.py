@@ -11,7 +11,7 @@ from Medical_KG_rev.adapters import AdapterManager
 from Medical_KG_rev.errors import UsageError
 from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.models.pdf import ASSET_FORMAT, PdfAsset, PdfCandidates
-from Medical_KG_rev.orchestration.ledger.gate import GateRule
+from Medical_KG_rev.orchestration.ledger.gate_arrivals import GateRule
 from Medical_KG_rev.orchestration.pipeline import assemble
 from Medical_KG_rev.orchestration.routing import DEFAULT_PIPELINE, PDF_PIPELINE, ROUTES, default_pipeline, pdf_pipeline
 from Medical_KG_rev.platform import Platform

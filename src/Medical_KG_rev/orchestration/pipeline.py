@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from Medical_KG_rev.errors import DagsterPipelineConfigError
-from Medical_KG_rev.orchestration.ledger.gate import GateRule
+from Medical_KG_rev.orchestration.ledger.gate_arrivals import GateRule
 from Medical_KG_rev.orchestration.products import BROUGHT, KINDS, Product, StageKind
 from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig, order
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from Medical_KG_rev.errors import DagsterPipelineConfigError
 from Medical_KG_rev.orchestration.ledger import Batch
-from Medical_KG_rev.orchestration.ledger.gate import GateRule
+from Medical_KG_rev.orchestration.ledger.gate_arrivals import GateRule
 from Medical_KG_rev.parts.reading import ReadingParts
 from Medical_KG_rev.parts.stores import LedgerArchive
 from Medical_KG_rev.settings import Settings
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from Medical_KG_rev.orchestration.gate_ticks import GateTicker
     from Medical_KG_rev.orchestration.lineage import Lineage
     from Medical_KG_rev.orchestration.pipeline import Pipeline
+    from Medical_KG_rev.orchestration.stages.report import RunObserver
     from Medical_KG_rev.orchestration.stages.runner import (
         CallerFor,
         OnRetry,
         Progress,
-        RunObserver,
         StageCaller,
         StageRunner,
     )

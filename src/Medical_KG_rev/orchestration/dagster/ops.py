@@ -11,7 +11,7 @@ from dagster import In, MetadataValue, OpDefinition, OpExecutionContext, Out, Ou
 
 from Medical_KG_rev.errors import InvalidTransitionError
 from Medical_KG_rev.orchestration.dagster.run_tags import ATTEMPT, SKIPPED
-from Medical_KG_rev.orchestration.stages.runner import StageReport
+from Medical_KG_rev.orchestration.stages.report import StageReport
 from Medical_KG_rev.orchestration.topology import StageDefinition
 
 BatchReference = dict[str, Any]

@@ -24,6 +24,7 @@ from Medical_KG_rev.orchestration.ledger.database import Database, open_database
 from Medical_KG_rev.orchestration.ledger.dead_letters import ENDED_BADLY, DeadLetters, requeued
 from Medical_KG_rev.orchestration.ledger.ends import JobEnd, JobEnds, job_end
 from Medical_KG_rev.orchestration.ledger.gate import JobGates
+from Medical_KG_rev.orchestration.ledger.gate_arrivals import GateArrivals
 from Medical_KG_rev.orchestration.ledger.outbox import Outbox
 from Medical_KG_rev.orchestration.ledger.pdf_queue import PdfQueue
 from Medical_KG_rev.orchestration.ledger.queue import WorkQueue
@@ -87,7 +88,8 @@ class Ledger:
         self.recovery = Recovery(database, self.outbox, self.events, self.dead_letters, self.ends)
         self.pdfs = PdfQueue(database, self.outbox, self.events, self.dead_letters, self.ends)
         self.job_gates = JobGates(database, self.outbox, self.audit, self.events, self.dead_letters, self.pdfs, self.ends)
-        self.stages = StageRecords(database, self.outbox, self.events, self.dead_letters, self.job_gates, self.ends)
+        arrivals = GateArrivals(database, self.outbox, self.events, self.pdfs)
+        self.stages = StageRecords(database, self.outbox, self.events, self.dead_letters, arrivals, self.ends)
         self.topologies = TopologyTexts(database)
         self._clock = database.clock
 

@@ -22,7 +22,7 @@ from Medical_KG_rev.orchestration.ledger.subjects import job_subject
 from Medical_KG_rev.orchestration.ledger.transitions import locked_jobs, move, move_and_tell
 
 if TYPE_CHECKING:
-    from Medical_KG_rev.orchestration.ledger.gate import Arrival, JobGates
+    from Medical_KG_rev.orchestration.ledger.gate_arrivals import Arrival, GateArrivals
 
 
 class StageRecords:
@@ -34,14 +34,14 @@ class StageRecords:
         outbox: Outbox,
         events: CloudEventFactory,
         letters: DeadLetters,
-        gates: JobGates,
+        arrivals: GateArrivals,
         ends: JobEnds,
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._events = events
         self._letters = letters
-        self._gates = gates
+        self._arrivals = arrivals
         self._ends = ends
 
     def start(self, lease: Lease, stage: str, run_id: str | None) -> StageStart:
@@ -108,7 +108,7 @@ class StageRecords:
                 changed.setdefault(job_id, {})["current_attempt"] = None
             _change_jobs(connection, changed, now)
             self._outbox.append(connection, events)
-            ends = self._gates.arrive(connection, arrivals)
+            ends = self._arrivals.arrive(connection, arrivals)
             if last:
                 _close_stage(connection, lease.batch_id, stage)
             self._letters.put(connection, letters)

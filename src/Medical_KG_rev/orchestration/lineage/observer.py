@@ -8,11 +8,11 @@ from Medical_KG_rev.orchestration.batch import BatchState
 from Medical_KG_rev.orchestration.ledger.recovery import Reason
 from Medical_KG_rev.orchestration.lineage.runs import BackoffStrategy, BatchRun, Lineage, StageRun
 from Medical_KG_rev.orchestration.pipeline import PipelineStage
-from Medical_KG_rev.orchestration.stages.runner import StageReport
+from Medical_KG_rev.orchestration.stages.report import StageReport
 
 
 class LineageObserver:
-    """A :class:`~Medical_KG_rev.orchestration.stages.runner.RunObserver` that tells a :class:`Lineage`.
+    """A :class:`~Medical_KG_rev.orchestration.stages.report.RunObserver` that tells a :class:`Lineage`.
 
     Args:
         lineage: where events go.

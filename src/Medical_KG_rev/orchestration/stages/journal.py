@@ -18,7 +18,7 @@ from Medical_KG_rev.orchestration.batch import BatchState, DocumentState
 from Medical_KG_rev.orchestration.events.model import Event, EventSubject
 from Medical_KG_rev.orchestration.ledger import ArtifactRow, DeadLetter, JobStatus, Ledger, StageAttempt
 from Medical_KG_rev.orchestration.ledger.dead_letters import causes_of
-from Medical_KG_rev.orchestration.ledger.gate import Arrival
+from Medical_KG_rev.orchestration.ledger.gate_arrivals import Arrival
 from Medical_KG_rev.orchestration.ledger.pdf_queue import PARSE
 from Medical_KG_rev.orchestration.ledger.subjects import job_subject
 from Medical_KG_rev.orchestration.lookahead import KnownDocument

@@ -6,11 +6,11 @@ from Medical_KG_rev.observability.metrics import Metrics
 from Medical_KG_rev.orchestration.batch import BatchState
 from Medical_KG_rev.orchestration.ledger.recovery import Reason
 from Medical_KG_rev.orchestration.pipeline import PipelineStage
-from Medical_KG_rev.orchestration.stages.runner import StageReport
+from Medical_KG_rev.orchestration.stages.report import StageReport
 
 
 class MetricsObserver:
-    """A :class:`~Medical_KG_rev.orchestration.stages.runner.RunObserver` that feeds the catalogue's job and stage metrics."""
+    """A :class:`~Medical_KG_rev.orchestration.stages.report.RunObserver` that feeds the catalogue's job and stage metrics."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics

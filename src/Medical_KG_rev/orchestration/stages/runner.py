@@ -6,7 +6,7 @@ fails, fails for its document alone: a slice that fails terminally is halved unt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -31,6 +31,7 @@ from Medical_KG_rev.orchestration.lookahead import find_unchanged
 from Medical_KG_rev.orchestration.pipeline import Pipeline, PipelineStage
 from Medical_KG_rev.orchestration.stages.calls import Slicer, check_output, merge_inputs, split_output
 from Medical_KG_rev.orchestration.stages.journal import DocumentKey, StageJournal
+from Medical_KG_rev.orchestration.stages.report import RunObserver, StageReport
 from Medical_KG_rev.settings import BatchSettings
 from Medical_KG_rev.storage import ObjectStore
 
@@ -59,46 +60,6 @@ class StageCaller(Protocol):
 
     def close(self) -> None:
         """Ends what the calls ran on."""
-        ...
-
-
-class StageReport(msgspec.Struct, frozen=True):
-    """What a stage did for a batch. ``failures`` names some of the documents that failed, with the reason.
-
-    ``durations``: status → seconds, one a document. ``retries``: code → further attempts. ``ended``: status and seconds since
-    submission of each job whose way ended in this stage.
-    """
-
-    stage: str
-    completed: int
-    skipped: int
-    failed: int
-    started_at: float
-    seconds: float
-    outputs: int = 0
-    failures: tuple[tuple[str, str], ...] = ()
-    durations: Mapping[str, Sequence[float]] = {}
-    retries: Mapping[str, int] = {}
-    ended: Sequence[tuple[str, float]] = ()
-
-
-class RunObserver(Protocol):
-    """Told how batches get on: metrics, lineage."""
-
-    def batch_started(self, batch: BatchState) -> None:
-        """The first stage is about to run."""
-        ...
-
-    def stage_finished(self, batch: BatchState, stage: PipelineStage, report: StageReport) -> None:
-        """A stage is over for all documents of the batch."""
-        ...
-
-    def stage_stopped(self, batch: BatchState, stage: PipelineStage, report: StageReport, reason: Reason) -> None:
-        """A stage ended before its time: not all that the report says has come into the ledger."""
-        ...
-
-    def batch_finished(self, batch: BatchState, status: str) -> None:
-        """``completed`` or ``failed``."""
         ...
 
 
