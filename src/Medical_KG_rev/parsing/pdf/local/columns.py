@@ -19,6 +19,8 @@ _RAGGED = 2.0
 """Letters may hang so many points into a gutter."""
 _Y_STEP = 2
 _LINE_GAP = 4.0
+_STEP = 2.0
+"""Lines of a block are at most so far from each other: beside and under, in sizes."""
 _MOST_BLOCKS = 250
 
 
@@ -129,19 +131,23 @@ def _goes_on(last: Line, line: Line, found: Sequence[Box]) -> bool:
 def _stacked(lines: Sequence[Line], found: Sequence[Box]) -> list[Block]:
     """Lines that stand under each other, with no gutter through them, are one block."""
     stacks: list[list[Line]] = []
+    growing: list[list[Line]] = []
+    tallest = max((line.size for line in lines), default=0.0)
     for line in sorted(lines, key=lambda line: (line.box.top, line.box.x0)):
-        fitting = [stack for stack in stacks if _is_under(stack[-1], line, found)]
+        growing = [stack for stack in growing if line.baseline - stack[-1].baseline <= _STEP * tallest]
+        fitting = [stack for stack in growing if _is_under(stack[-1], line, found)]
         if fitting:
             max(fitting, key=lambda stack: stack[-1].baseline).append(line)
         else:
-            stacks.append([line])
+            growing.append([line])
+            stacks.append(growing[-1])
     return [Block(tuple(stack), around(line.box for line in stack), min(line.order for line in stack)) for stack in stacks]
 
 
 def _is_under(upper: Line, line: Line, found: Sequence[Box]) -> bool:
     large = max(upper.size, line.size)
     step = line.baseline - upper.baseline
-    if not 0.3 * large < step <= 2.0 * large or min(upper.size, line.size) < 0.75 * large:
+    if not 0.3 * large < step <= _STEP * large or min(upper.size, line.size) < 0.75 * large:
         return False
     one, other = upper.box, line.box
     if one.overlap_x(other) <= 0:
@@ -160,16 +166,19 @@ def in_reading_order(blocks: Sequence[Block], found: Sequence[Box] = ()) -> list
     if len(blocks) > _MOST_BLOCKS:
         return sorted(blocks, key=lambda block: block.order)
     before = _precedence(np.array([_across(block.box, blocks, found) for block in blocks]).reshape(-1, 4))
+    np.fill_diagonal(before, val=False)
+    waited_for = before.sum(axis=0)
     ordered: list[Block] = []
     waiting = set(range(len(blocks)))
     while waiting:
-        free = [index for index in waiting if not any(before[other, index] for other in waiting if other != index)]
+        free = [index for index in waiting if not waited_for[index]]
         chosen = (
             min(free, key=lambda index: blocks[index].order)
             if free
             else min(waiting, key=lambda index: (blocks[index].box.top, blocks[index].box.x0))
         )
         waiting.remove(chosen)
+        waited_for = waited_for - before[chosen]
         ordered.append(blocks[chosen])
     return ordered
 

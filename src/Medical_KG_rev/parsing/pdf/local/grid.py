@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from Medical_KG_rev.parsing.pdf.layout import LayoutCell
 from Medical_KG_rev.parsing.pdf.local.pieces import Box, Line, around, beside
@@ -64,9 +64,9 @@ def _edge(rule: Box) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _steps(values: object) -> list[float]:
+def _steps(values: Iterable[float]) -> list[float]:
     steps: list[float] = []
-    for value in sorted(values):  # type: ignore[call-overload]
+    for value in sorted(values):
         if not steps or value - steps[-1] > _CLOSE:
             steps.append(value)
     return steps

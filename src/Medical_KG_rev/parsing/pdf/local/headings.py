@@ -23,51 +23,15 @@ _STRANGE = re.compile(
     r"^key\s?-?words?\s*[:.\u2013\u2014-]\s*\S",
     re.IGNORECASE,
 )
-MAIN = frozenset(
-    [
-        "abstract",
-        "summary",
-        "background",
-        "introduction",
-        "methods",
-        "method",
-        "results",
-        "discussion",
-        "conclusion",
-        "conclusions",
-        "references",
-        "acknowledgements",
-        "acknowledgments",
-        "acknowledgment",
-        "acknowledgement",
-        "materialsandmethods",
-        "materialandmethods",
-        "methodsandmaterials",
-        "patientsandmethods",
-        "resultsanddiscussion",
-        "experimental",
-        "casereport",
-        "casepresentation",
-        "experimentalsection",
-        "competinginterests",
-        "conflictofinterest",
-        "conflictsofinterest",
-        "conflictofinterests",
-        "authorscontributions",
-        "authorcontributions",
-        "abbreviations",
-        "funding",
-        "appendix",
-        "objectives",
-        "literaturecited",
-        "bibliography",
-        "limitations",
-        "ethics",
-        "dataaccessibility",
-        "supplementarymaterials",
-        "keywords",
-    ]
-)
+_MAIN = """
+    abstract summary background introduction methods method results discussion conclusion conclusions references
+    acknowledgements acknowledgments acknowledgment acknowledgement materialsandmethods materialandmethods
+    methodsandmaterials patientsandmethods resultsanddiscussion experimental casereport casepresentation
+    experimentalsection competinginterests conflictofinterest conflictsofinterest conflictofinterests
+    authorscontributions authorcontributions abbreviations funding appendix objectives literaturecited bibliography
+    limitations ethics dataaccessibility supplementarymaterials keywords
+"""
+MAIN = frozenset(_MAIN.split())
 """Words of which every journal makes headings, without spaces."""
 REFERENCES = re.compile(
     r"^(?:references?|literature\s+cited|bibliography|works\s+cited|reference\s+list|cited\s+references?)(?:\s+and\s+notes)?\b.{0,3}$",

@@ -25,7 +25,7 @@ _NOTE_MARKS = re.compile(r"[\d\s,;\u2013\u2212\u2010-]+$")
 
 
 class Font(NamedTuple):
-    """``family`` is the font's name without what says bold or italic."""
+    """``name`` is the file's, without the mark of a subset."""
 
     name: str
     bold: bool = False
