@@ -16,6 +16,7 @@ COMMANDS = (
     "plan",
     "jobs",
     "dlq",
+    "gates",
     "ledger",
     "search",
     "eval",
@@ -36,6 +37,7 @@ COMMANDS = (
 SUBCOMMANDS = {
     "jobs": ("list", "show", "retry", "cancel", "watch"),
     "dlq": ("list", "show", "replay", "discard"),
+    "gates": ("list", "explain", "open"),
     "ledger": ("status", "migrate"),
     "graph": ("show", "query", "stats"),
     "index": ("verify", "repair", "compact", "reembed"),
@@ -45,7 +47,7 @@ SUBCOMMANDS = {
     "services": ("up", "down", "status", "env", "fetch"),
     "models": ("list", "fetch", "verify"),
 }
-NOT_BUILT = ("extract", "gates", "serve")
+NOT_BUILT = ("extract", "serve")
 STUDY = "clinicaltrials:NCT99990001"
 
 INGEST = {"batch_id", "submitted", "completed", "unchanged", "failed", "waiting_at_gate", "documents", "seconds"}
@@ -111,6 +113,8 @@ def test_an_unknown_command_lists_those_there_are(medkg: Medkg, arguments: tuple
         (("jobs", "list", "--status", "done"), ("done", "completed", "queued")),
         (("jobs", "show", "j-none"), ("j-none",)),
         (("jobs", "retry"), ("--queued", "--failed")),
+        (("gates", "open", "j-none"), ("--reason",)),
+        (("gates", "explain", "j-none"), ("j-none",)),
         (("pipelines", "show", "autop"), ("autop", "auto", "clinical-trials")),
         (("policies", "show", "rude"), ("rude", "default", "polite-api")),
         (("models", "fetch", "gpt"), ("gpt", "bge-small", "static")),
