@@ -84,8 +84,10 @@ def _cleared(page: Page, repeated: dict[str, list[float]], offset: int | None) -
 
 def _is_outermost(line: Line, page: Page) -> bool:
     """Whether the page has nothing above this line, or nothing below."""
-    others = [other for other in page.lines if abs(other.baseline - line.baseline) > 2]
-    return all(other.box.top > line.box.top for other in others) or all(other.box.bottom < line.box.bottom for other in others)
+    return not (
+        any(other.box.top <= line.box.top for other in page.lines if abs(other.baseline - line.baseline) > 2)
+        and any(other.box.bottom >= line.box.bottom for other in page.lines if abs(other.baseline - line.baseline) > 2)
+    )
 
 
 def _is_alone(line: Line, page: Page) -> bool:
