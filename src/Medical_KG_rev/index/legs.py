@@ -52,7 +52,7 @@ class LegOutcome:
     took_ms: float = 0.0
     error: MedicalKGError | None = None
 
-    def report(self, waited_ms: float = 0.0) -> LegReport:
+    def report(self, waited_ms: float | None = None) -> LegReport:
         """What an answer says of it; ``waited_ms`` of its time it waited for its turn."""
         error = {"code": self.error.code, "message": str(self.error)} if self.error is not None else None
         return LegReport(self.took_ms, len(self.scored), error, waited_ms)

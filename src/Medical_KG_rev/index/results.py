@@ -79,7 +79,7 @@ class LegReport(msgspec.Struct, frozen=True, omit_defaults=True):
     took_ms: float
     hits: int
     error: Mapping[str, str] | None = None
-    waited_ms: float = 0.0
+    waited_ms: float | None = None
 
 
 class RerankReport(msgspec.Struct, frozen=True, omit_defaults=True):

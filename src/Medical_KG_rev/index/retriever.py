@@ -158,7 +158,7 @@ class Retriever:
         with ExitStack() as stack:
             answer = self._answer(asked, tokens, stack)
         waited_ms = answer.turns.waited_ms
-        reports = {leg: outcome.report(waited_ms.get(leg, 0.0)) for leg, outcome in answer.legs.items()}
+        reports = {leg: outcome.report(waited_ms.get(leg)) for leg, outcome in answer.legs.items()}
         return SearchResult(
             query=asked.text,
             took_ms=self._milliseconds_since(started),
