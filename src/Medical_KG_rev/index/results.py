@@ -13,8 +13,9 @@ from Medical_KG_rev.models import BoundingBox, Chunk
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """A passage. ``text`` is the document's text at ``start:end``; ``ranks`` are its places in the legs that found it.
 
-    Only when asked for: ``highlights``, the ranges ``start, end`` of ``text`` that have a word of the query, and
-    ``explanation``, the legs' own scores and what each added to ``score``.
+    Only when asked for: ``highlights``, the ranges ``start, end`` of ``text`` that have a word of the query;
+    ``explanation``, the legs' own scores and what each added to ``score``, and with it ``context``, caption and head of the table
+    that the passage is a further piece of.
     """
 
     rank: int
@@ -31,7 +32,6 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     ranks: Mapping[str, int]
     context: str | None = None
-    """Caption and head of the table that the passage is a further piece of."""
     highlights: tuple[tuple[int, int], ...] | None = None
     explanation: Mapping[str, Any] | None = None
 
@@ -60,7 +60,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
             start=chunk.start,
             end=chunk.end,
             ranks=ranks,
-            context=chunk.context or None,
+            context=(chunk.context or None) if explanation is not None else None,
             highlights=highlights,
             explanation=explanation,
         )
