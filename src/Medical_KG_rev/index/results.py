@@ -125,4 +125,4 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
         return fields | ({"reranker": msgspec.to_builtins(self.reranker)} if self.reranker is not None else {})
 
 
-_ALWAYS = frozenset(Hit.__struct_fields__) - {"highlights", "explanation"}
+_ALWAYS = frozenset(Hit.__struct_fields__) - {"context", "highlights", "explanation"}
