@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 UV := .uv/bin/uv
-WORKERS ?= 2
+WORKERS ?= 3
 GENERATED := tests/topology/test_configuration_documents.py::test_committed_documents_are_current \
 	tests/docs/test_error_table.py::test_the_page_is_current \
 	tests/events/test_event_schemas.py::test_the_document_is_current
@@ -42,11 +42,11 @@ check: $(VENV)/.ready ## style, types, architecture, dependencies, spelling, sec
 
 test: setup ## every test that needs no outside server, with coverage
 	rm -f .coverage .coverage.*
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not service and not bench" --cov --cov-report=term $(TESTS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not service and not bench" --cov --cov-report=term $(TESTS)
 	@printf 'Coverage of orchestration: '; $(BIN)/coverage report --include='*/orchestration/*' --format=total --fail-under=90
 
 test-services: setup ## the tests that need PostgreSQL, Kafka and S3: those are started on loopback; one that is missing is an error
-	MK_REQUIRE_SERVICES=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile -m "service and not bench" $(TESTS)
+	MK_REQUIRE_SERVICES=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "service and not bench" $(TESTS)
 
 # The chaos tests in their long form: kills on each database; documents, and seconds without PostgreSQL and Kafka. tests/README.md
 # says how to run a part of it again.
@@ -59,7 +59,7 @@ test-all: export MK_RETRIEVAL_QUALITY ?= 1
 test-all: export MK_PDF_QUALITY ?= 1
 test-all: setup ## everything, long parts included
 	rm -f .coverage .coverage.*
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not bench" --cov --cov-report=term --cov-report=html
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not bench" --cov --cov-report=term --cov-report=html
 
 bench: setup ## measures speed and memory; prints tables
 	@for script in benchmarks/bench_*.py; do $(BIN)/python "$$script" || exit 1; done
