@@ -38,7 +38,6 @@ def test_a_hit_says_where_it_comes_from(filled, retriever):
         "chunk_id": "local:1:chunk:1",
         "title": "Title of local:1",
         "text": "lactic acidosis under metformin",
-        "context": None,
         "source": "local",
         "section": "Results",
         "page": None,
