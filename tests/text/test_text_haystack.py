@@ -17,8 +17,8 @@ from Medical_KG_rev.models import Chunk, Document, PdfAsset, StageContext, Store
 from Medical_KG_rev.orchestration.stages.contracts import ChunkStage, EmbedStage
 from Medical_KG_rev.parsing.pdf.document import document_from_layout
 from Medical_KG_rev.parsing.pdf.layout import LayoutBlock, LayoutCell, LayoutKind, PageSize, PdfLayout
+from Medical_KG_rev.sentences import split_units
 from Medical_KG_rev.text import EmbeddingBackend, EmbeddingSample, GpuSample, HaystackChunker, HaystackEmbedder
-from Medical_KG_rev.text.sentences import split_units
 
 pytestmark = pytest.mark.unit
 
@@ -120,7 +120,7 @@ def test_the_wrapped_splitter_can_be_replaced(sentence_chunker: HaystackChunker,
 
 def test_the_splitting_function_can_be_serialised() -> None:
     splitter = DocumentSplitter(split_by="function", splitting_function=split_units)
-    assert splitter.to_dict()["init_parameters"]["splitting_function"] == "Medical_KG_rev.text.sentences.split_units"
+    assert splitter.to_dict()["init_parameters"]["splitting_function"] == "Medical_KG_rev.sentences.split_units"
 
 
 def test_the_embedder_keeps_order_and_tells_what_it_did(

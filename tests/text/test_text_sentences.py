@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from Medical_KG_rev.text.sentences import split_units
+from Medical_KG_rev.sentences import split_units
 
 pytestmark = pytest.mark.unit
 

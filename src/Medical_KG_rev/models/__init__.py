@@ -11,7 +11,7 @@ from Medical_KG_rev.models.flow import (
     RawPayload,
     StageContext,
 )
-from Medical_KG_rev.models.knowledge import Claim, Entity, EntityType, Evidence, Mention
+from Medical_KG_rev.models.knowledge import Certainty, Claim, Entity, EntityType, Evidence, Mention
 from Medical_KG_rev.models.pdf import PdfAsset, PdfCandidates, StoredPdf, pdf_folder, pdf_key
 from Medical_KG_rev.models.sparse import SparseMatrix, SparseVector
 from Medical_KG_rev.models.text import (
@@ -36,6 +36,7 @@ __all__ = [
     "BoundingBox",
     "Caller",
     "Cell",
+    "Certainty",
     "Chunk",
     "Claim",
     "Document",

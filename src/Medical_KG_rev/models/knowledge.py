@@ -34,14 +34,31 @@ class EntityType(StrEnum):
     OUTCOME = "outcome"
 
 
+class Certainty(StrEnum):
+    """How sure a text is of what it says."""
+
+    STATED = "stated"
+    UNCERTAIN = "uncertain"
+    """Possible, suspected, may."""
+    HYPOTHETICAL = "hypothetical"
+    """Asked, planned or supposed: "to investigate whether", "if"."""
+
+
 class Mention(msgspec.Struct, frozen=True, kw_only=True):
-    """An entity named in a document: ``document.text[start:end] == text``."""
+    """An entity named in a document: ``document.text[start:end] == text``.
+
+    The text may deny it (``negated``), tell it of a relative of the patient (``family``) or of the past (``historical``).
+    """
 
     doc_id: str
     start: int
     end: int
     text: str
     score: float = 1.0
+    negated: bool = False
+    certainty: Certainty = Certainty.STATED
+    family: bool = False
+    historical: bool = False
 
 
 class Entity(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +88,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """Subject, Biolink predicate, and an object: an entity, or a ``value`` (a number or text with its unit in ``qualifiers``).
 
-    ``method`` says who claims it: ``record`` for what a record states in structured form.
+    ``method`` says who claims it: ``record`` for what a record states in structured form. A ``negated`` claim says that the
+    relation does not hold.
     """
 
     id: str
@@ -84,4 +102,5 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     qualifiers: Mapping[str, Any] = {}
     score: float = 1.0
     negated: bool = False
+    certainty: Certainty = Certainty.STATED
     method: str = "record"

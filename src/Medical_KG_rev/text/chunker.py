@@ -13,12 +13,12 @@ from haystack import component
 from haystack.components.preprocessors import DocumentSplitter
 
 from Medical_KG_rev.models import Block, BoundingBox, Chunk, Document, SectionKind, StageContext
+from Medical_KG_rev.sentences import split_units
 from Medical_KG_rev.settings import ChunkingSettings
 from Medical_KG_rev.text.cohesion import METHOD, Cohesion
 from Medical_KG_rev.text.facets import document_facets
 from Medical_KG_rev.text.packing import Packer
 from Medical_KG_rev.text.passages import Passage, TokenCounter, Unit, paragraphs, passages_of, units_of
-from Medical_KG_rev.text.sentences import split_units
 from Medical_KG_rev.text.standalone import Run, context_of, runs
 
 __all__ = ["HaystackChunker"]
