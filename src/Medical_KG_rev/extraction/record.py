@@ -41,9 +41,11 @@ class RecordExtractor:
 
     def execute(self, ctx: StageContext, document: Document) -> tuple[list[Entity], list[Claim]]:  # noqa: ARG002 - the contract's
         """Entities with their mentions, and claims with their evidence; the same for the same document, in the same order."""
+        return self.state(document).finish()
+
+    def state(self, document: Document) -> Statements:
+        """What the record says, to which others may add."""
         own = _own_entity(document)
-        if not document.annotations:
-            return [own], []
         by_kind: dict[str, list[Annotation]] = {}
         for annotation in document.annotations:
             by_kind.setdefault(annotation.kind, []).append(annotation)
@@ -52,7 +54,7 @@ class RecordExtractor:
         if own.type is EntityType.STUDY:
             TrialReader(statements, by_kind).read()
         read_publication(statements, by_kind)
-        return statements.finish()
+        return statements
 
 
 def _own_entity(document: Document) -> Entity:

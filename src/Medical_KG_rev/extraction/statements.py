@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from Medical_KG_rev.extraction.spans import FoundClaim, FoundMention
 from Medical_KG_rev.models import Annotation, Claim, Document, Entity, EntityType, Evidence, Mention, Span
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
@@ -22,21 +23,17 @@ class _EntityDraft:
         self.name = name
         self.aliases: dict[str, None] = {}
         self.xrefs: dict[str, None] = {}
-        self.mentions: dict[tuple[int, int], None] = {}
+        self.mentions: dict[tuple[int, int], FoundMention | None] = {}
         self.attributes: dict[str, Any] = {}
 
 
 class _ClaimDraft:
-    __slots__ = ("evidence", "object_id", "predicate", "qualifiers", "subject_id", "value")
+    """A claim without its evidence, and the ranges that say so."""
 
-    def __init__(
-        self, subject_id: str, predicate: str, object_id: str | None, value: str | None, qualifiers: Mapping[str, Any]
-    ) -> None:
-        self.subject_id = subject_id
-        self.predicate = predicate
-        self.object_id = object_id
-        self.value = value
-        self.qualifiers = qualifiers
+    __slots__ = ("evidence", "found")
+
+    def __init__(self, found: FoundClaim) -> None:
+        self.found = found
         self.evidence: dict[tuple[int, int], None] = {}
 
 
@@ -87,14 +84,29 @@ class Statements:
         value: str | None = None,
         **qualifiers: Any,
     ) -> None:
-        """States a claim; qualifiers that are empty are left out. The same claim again adds its evidence."""
+        """States what the record says; qualifiers that are empty are left out. The same claim again adds its evidence."""
         kept = {key: item for key, item in qualifiers.items() if item not in (None, "", [], {})}
-        identity = (self.document.doc_id, subject_id, predicate, object_id, value, kept)
+        places = tuple((span.start, span.end) for span in evidence)
+        self.found_claim(FoundClaim(subject_id, predicate, object_id, places, 1.0, "record", value=value, qualifiers=kept))
+
+    def found_mention(self, mention: FoundMention, entity_id: str, name: str, xrefs: Iterable[str] = ()) -> None:
+        """States that a text names an entity. A place that the record has stated already stays as it is."""
+        self.entity(entity_id, mention.type, name, xrefs=xrefs)
+        self._entities[entity_id].mentions.setdefault((mention.start, mention.end), mention)
+
+    def found_claim(self, claim: FoundClaim) -> None:
+        """States a claim; the same again adds its evidence, and the greater score counts."""
+        identity: tuple[Any, ...] = (self.document.doc_id, claim.subject, claim.predicate, claim.object, claim.value)
+        identity += (claim.qualifiers,)
+        if claim.method != "record":
+            identity += (claim.method, claim.negated, claim.certainty)
         claim_id = hashlib.sha256(_ENCODER.encode(identity)).hexdigest()[:20]
         draft = self._claims.get(claim_id)
         if draft is None:
-            draft = self._claims[claim_id] = _ClaimDraft(subject_id, predicate, object_id, value, kept)
-        draft.evidence.update(((span.start, span.end), None) for span in evidence)
+            draft = self._claims[claim_id] = _ClaimDraft(claim)
+        elif claim.score > draft.found.score:
+            draft.found = claim
+        draft.evidence.update((place, None) for place in claim.evidence)
 
     def finish(self) -> tuple[list[Entity], list[Claim]]:
         """Everything stated, as it goes to the graph."""
@@ -102,26 +114,47 @@ class Statements:
         return entities, [self._claim(claim_id, draft) for claim_id, draft in self._claims.items()]
 
     def _entity(self, entity_id: str, draft: _EntityDraft) -> Entity:
-        doc_id, text = self.document.doc_id, self.document.text
         return Entity(
             id=entity_id,
             type=draft.type,
             name=draft.name,
             aliases=tuple(draft.aliases),
             xrefs=tuple(draft.xrefs),
-            mentions=tuple(Mention(doc_id=doc_id, start=s, end=e, text=text[s:e]) for s, e in draft.mentions),
+            mentions=tuple(self._mention(start, end, found) for (start, end), found in draft.mentions.items()),
             attributes=draft.attributes,
         )
 
+    def _mention(self, start: int, end: int, found: FoundMention | None) -> Mention:
+        doc_id, text = self.document.doc_id, self.document.text[start:end]
+        if found is None:
+            return Mention(doc_id=doc_id, start=start, end=end, text=text)
+        context = found.context
+        return Mention(
+            doc_id=doc_id,
+            start=start,
+            end=end,
+            text=text,
+            score=found.score,
+            negated=context.negated,
+            certainty=context.certainty,
+            family=context.family,
+            historical=context.historical,
+        )
+
     def _claim(self, claim_id: str, draft: _ClaimDraft) -> Claim:
+        found = draft.found
         return Claim(
             id=claim_id,
             doc_id=self.document.doc_id,
-            subject_id=draft.subject_id,
-            predicate=draft.predicate,
-            object_id=draft.object_id,
-            value=draft.value,
-            qualifiers=draft.qualifiers,
+            subject_id=found.subject,
+            predicate=found.predicate,
+            object_id=found.object,
+            value=found.value,
+            qualifiers=found.qualifiers,
+            score=found.score,
+            negated=found.negated,
+            certainty=found.certainty,
+            method=found.method,
             evidence=tuple(self._evidence(start, end) for start, end in draft.evidence),
         )
 
