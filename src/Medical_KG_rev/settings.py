@@ -112,6 +112,15 @@ class SparseSettings(BaseModel):
     policy: str = Field(default="gpu-bound", description="Resilience policy of each request.")
 
 
+class ExtractionSettings(BaseModel):
+    """What becomes entities and claims, and what finds them."""
+
+    text: bool = Field(default=True, description="Read what texts say; `false`: only what records state in structured form.")
+    tagger: Literal["fast", "accurate", "none"] = Field(
+        default="fast", description="Finds names that the lexicon lacks; `none` leaves the lexicon alone."
+    )
+
+
 class BatchSettings(BaseModel):
     """How jobs are grouped into runs."""
 
@@ -333,6 +342,7 @@ class Settings(BaseSettings):
     chunking: ChunkingSettings = ChunkingSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     sparse: SparseSettings = SparseSettings()
+    extraction: ExtractionSettings = ExtractionSettings()
     batch: BatchSettings = BatchSettings()
     queue: QueueSettings = QueueSettings()
     database: DatabaseSettings = DatabaseSettings()

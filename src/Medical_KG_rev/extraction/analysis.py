@@ -9,20 +9,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from Medical_KG_rev.extraction.abbreviations import Abbreviation, find_abbreviations
 from Medical_KG_rev.sentences import split_units
 
 _TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\s]")
-
-
-@dataclass(frozen=True, slots=True)
-class Abbreviation:
-    """A short form, and the place that defines it: ``text[long_start:long_end]`` is the long form."""
-
-    short: str
-    short_start: int
-    short_end: int
-    long_start: int
-    long_end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +48,4 @@ def analyse(text: str, ranges: Sequence[tuple[int, int]] | None = None) -> Analy
             if len(words) > first:
                 sentences.append((first, len(words)))
             offset += len(piece)
-    return AnalysedText(text, words, starts, ends, sentences)
+    return AnalysedText(text, words, starts, ends, sentences, find_abbreviations(text, words, starts, ends, sentences))

@@ -45,7 +45,8 @@ class TextReader:
         self._mentions = mentions
         self._contexts = contexts
         self._claims = tuple(claims)
-        self.fingerprint = f"text-1:{hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:16]}"
+        digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        self.fingerprint = f"text-1:{digest[:16]}"
 
     def read(
         self,
