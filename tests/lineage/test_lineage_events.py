@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from lineage_receiver import BATCH, STAGE, facets_of
 from openlineage.client.serde import Serde
 
+from Medical_KG_rev.endpoints.gpu import GpuSample
 from Medical_KG_rev.orchestration.lineage import BatchRun, StageRun, run_id
 from Medical_KG_rev.orchestration.lineage.events import BATCHES_REMEMBERED, LineageEvents
 from Medical_KG_rev.orchestration.lineage.facets import PRODUCER, facet_schemas
 from Medical_KG_rev.orchestration.topology.models import ResiliencePolicyConfig
-from Medical_KG_rev.text.gpu import GpuSample
 
 pytestmark = pytest.mark.component
 

@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
+from Medical_KG_rev.endpoints.gpu import EndpointGpuProbe, GpuSample
 from Medical_KG_rev.errors import (
     GpuNotAvailableError,
     GpuOutOfMemoryError,
@@ -25,7 +26,7 @@ from Medical_KG_rev.errors import (
 )
 from Medical_KG_rev.models import StageContext
 from Medical_KG_rev.settings import EmbeddingSettings
-from Medical_KG_rev.text import EmbeddingSample, EndpointGpuProbe, GpuSample, HaystackChunker, HaystackEmbedder, open_backend
+from Medical_KG_rev.text import EmbeddingSample, HaystackChunker, HaystackEmbedder, open_backend
 from Medical_KG_rev.text.endpoint import HttpBackend
 from Medical_KG_rev.text.models import ModelStore
 

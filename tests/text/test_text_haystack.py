@@ -13,12 +13,13 @@ from haystack import Pipeline
 from haystack.components.preprocessors import DocumentSplitter
 from haystack.core.errors import SerializationError
 
+from Medical_KG_rev.endpoints.gpu import GpuSample
 from Medical_KG_rev.models import Chunk, Document, PdfAsset, StageContext, StoredPdf
 from Medical_KG_rev.orchestration.stages.contracts import ChunkStage, EmbedStage
 from Medical_KG_rev.parsing.pdf.document import document_from_layout
 from Medical_KG_rev.parsing.pdf.layout import LayoutBlock, LayoutCell, LayoutKind, PageSize, PdfLayout
 from Medical_KG_rev.sentences import split_units
-from Medical_KG_rev.text import EmbeddingBackend, EmbeddingSample, GpuSample, HaystackChunker, HaystackEmbedder
+from Medical_KG_rev.text import EmbeddingBackend, EmbeddingSample, HaystackChunker, HaystackEmbedder
 
 pytestmark = pytest.mark.unit
 

@@ -12,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
+from Medical_KG_rev.endpoints.gpu import EndpointGpuProbe, GpuSample
 from Medical_KG_rev.errors import (
     CircuitOpenError,
     GpuNotAvailableError,
@@ -31,14 +32,7 @@ from Medical_KG_rev.orchestration.resilience import ResilientCaller
 from Medical_KG_rev.orchestration.resilience.state import InProcessState
 from Medical_KG_rev.orchestration.topology import ResiliencePolicyLoader
 from Medical_KG_rev.settings import EmbeddingSettings, Settings, SparseSettings
-from Medical_KG_rev.text import (
-    EndpointGpuProbe,
-    ExpansionSample,
-    GpuSample,
-    HaystackSparseExpander,
-    ModelStore,
-    open_sparse_backend,
-)
+from Medical_KG_rev.text import ExpansionSample, HaystackSparseExpander, ModelStore, open_sparse_backend
 from Medical_KG_rev.text.sparse_endpoint import TeiBackend
 
 pytestmark = pytest.mark.unit

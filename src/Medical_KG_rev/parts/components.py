@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from Medical_KG_rev.adapters import AdapterManager
+    from Medical_KG_rev.endpoints.gpu import EndpointGpuProbe, GpuSample
     from Medical_KG_rev.index import HaystackIndexWriter, Retriever
     from Medical_KG_rev.index.fusion import Fusion
     from Medical_KG_rev.index.opensearch_client import OpenSearchConnection
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
     from Medical_KG_rev.text import (
         EmbeddingBackend,
         EmbeddingSample,
-        EndpointGpuProbe,
         ExpansionSample,
-        GpuSample,
         HaystackChunker,
         HaystackEmbedder,
         HaystackSparseExpander,
@@ -287,7 +286,7 @@ class ComponentParts(StoreParts):
     @cached_property
     def gpu_probe(self) -> EndpointGpuProbe | None:
         """An endpoint says on its metrics page what its GPU does; a model on this machine's CPU has none."""
-        from Medical_KG_rev.text import EndpointGpuProbe
+        from Medical_KG_rev.endpoints.gpu import EndpointGpuProbe
 
         if self.settings.embedding.model != "http":
             return None
@@ -296,7 +295,7 @@ class ComponentParts(StoreParts):
     @cached_property
     def sparse_gpu_probe(self) -> EndpointGpuProbe | None:
         """The same of the endpoint of learned sparse vectors."""
-        from Medical_KG_rev.text import EndpointGpuProbe
+        from Medical_KG_rev.endpoints.gpu import EndpointGpuProbe
 
         if self.settings.sparse_model != "http":
             return None

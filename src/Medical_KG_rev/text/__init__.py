@@ -10,23 +10,18 @@ if TYPE_CHECKING:
     from Medical_KG_rev.text.chunker import HaystackChunker
     from Medical_KG_rev.text.embedder import EmbeddingSample, HaystackEmbedder
     from Medical_KG_rev.text.expander import ExpansionSample, HaystackSparseExpander
-    from Medical_KG_rev.text.gpu import EndpointGpuProbe, GpuProbe, GpuSample, NvmlGpuProbe
     from Medical_KG_rev.text.models import ModelInfo, ModelStore
     from Medical_KG_rev.text.sparse import SparseBackend, open_sparse_backend
 
 __all__ = [
     "EmbeddingBackend",
     "EmbeddingSample",
-    "EndpointGpuProbe",
     "ExpansionSample",
-    "GpuProbe",
-    "GpuSample",
     "HaystackChunker",
     "HaystackEmbedder",
     "HaystackSparseExpander",
     "ModelInfo",
     "ModelStore",
-    "NvmlGpuProbe",
     "SparseBackend",
     "open_backend",
     "open_sparse_backend",
@@ -35,16 +30,12 @@ __all__ = [
 _HOMES = {
     "EmbeddingBackend": "backends",
     "EmbeddingSample": "embedder",
-    "EndpointGpuProbe": "gpu",
     "ExpansionSample": "expander",
-    "GpuProbe": "gpu",
-    "GpuSample": "gpu",
     "HaystackChunker": "chunker",
     "HaystackEmbedder": "embedder",
     "HaystackSparseExpander": "expander",
     "ModelInfo": "models",
     "ModelStore": "models",
-    "NvmlGpuProbe": "gpu",
     "SparseBackend": "sparse",
     "open_backend": "backends",
     "open_sparse_backend": "sparse",

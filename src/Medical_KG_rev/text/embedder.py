@@ -10,10 +10,10 @@ import msgspec
 from haystack import Document as HaystackDocument
 from haystack import component
 
+from Medical_KG_rev.endpoints.gpu import GpuProbe, GpuSample
 from Medical_KG_rev.models import Chunk, EmbeddingBatch, StageContext
 from Medical_KG_rev.text.backends import EmbeddingBackend
 from Medical_KG_rev.text.expander import HaystackSparseExpander
-from Medical_KG_rev.text.gpu import GpuProbe, GpuSample
 
 __all__ = ["EmbeddingSample", "HaystackEmbedder"]
 

@@ -16,12 +16,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from Medical_KG_rev.endpoints.answers import translate
+from Medical_KG_rev.endpoints.gpu import GpuProbe
+from Medical_KG_rev.endpoints.liveness import PROBE_SECONDS, Liveness
 from Medical_KG_rev.errors import IndexMismatchError, RequestRejectedError, UnexpectedContentError
 from Medical_KG_rev.models import Caller
 from Medical_KG_rev.settings import EmbeddingSettings
-from Medical_KG_rev.text.answers import translate
-from Medical_KG_rev.text.gpu import GpuProbe
-from Medical_KG_rev.text.liveness import PROBE_SECONDS, Liveness
 
 if TYPE_CHECKING:
     from haystack.components.embedders import OpenAIDocumentEmbedder

@@ -11,8 +11,8 @@ from haystack import Document as HaystackDocument
 from haystack import component
 from haystack.dataclasses import SparseEmbedding
 
+from Medical_KG_rev.endpoints.gpu import GpuProbe, GpuSample
 from Medical_KG_rev.models import Chunk, SparseMatrix, SparseVector
-from Medical_KG_rev.text.gpu import GpuProbe, GpuSample
 from Medical_KG_rev.text.sparse import SparseBackend
 
 __all__ = ["ExpansionSample", "HaystackSparseExpander"]

@@ -14,12 +14,12 @@ import httpx
 import msgspec
 import numpy as np
 
+from Medical_KG_rev.endpoints.answers import error_for_status
+from Medical_KG_rev.endpoints.gpu import GpuProbe
+from Medical_KG_rev.endpoints.liveness import PROBE_SECONDS, Liveness
 from Medical_KG_rev.errors import RemoteTimeoutError, RemoteUnavailableError, RequestRejectedError, UnexpectedContentError
 from Medical_KG_rev.models import Caller, SparseMatrix, SparseVector
 from Medical_KG_rev.settings import SparseSettings
-from Medical_KG_rev.text.answers import error_for_status
-from Medical_KG_rev.text.gpu import GpuProbe
-from Medical_KG_rev.text.liveness import PROBE_SECONDS, Liveness
 from Medical_KG_rev.text.sparse import HEAVIEST, matrix_of, prune
 
 __all__ = ["TeiBackend"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from Medical_KG_rev.text.gpu import GpuSample
+    from Medical_KG_rev.endpoints.gpu import GpuSample
 
 BatchStatus = Literal["completed", "failed", "cancelled"]
 """How a batch ends."""

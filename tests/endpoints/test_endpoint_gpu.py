@@ -8,8 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from Medical_KG_rev.text import EndpointGpuProbe, GpuSample, NvmlGpuProbe
-from Medical_KG_rev.text.gpu import parse_metrics
+from Medical_KG_rev.endpoints.gpu import EndpointGpuProbe, GpuSample, NvmlGpuProbe, parse_metrics
 
 pytestmark = pytest.mark.unit
 

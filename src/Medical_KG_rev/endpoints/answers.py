@@ -31,7 +31,7 @@ def error_for_status(
 ) -> MedicalKGError:
     """The error for an answer that is not 200; a GPU's absence or full memory is read from the body.
 
-    ``section`` of the settings says what the endpoint is: ``EMBEDDING`` or ``SPARSE``.
+    ``section`` of the settings says what the endpoint is: ``EMBEDDING``, ``SPARSE`` or ``LLM``.
     """
     start, fault = body[:_BODY_CHARACTERS], recognise_gpu_fault(body, status)
     subject: dict[str, Any] = {"endpoint": endpoint, "status": status, "body": start}
@@ -54,7 +54,7 @@ def error_for_status(
     return RequestRejectedError(f"{endpoint} refused the request with {status}: {start}", **subject)
 
 
-def translate(error: OpenAIError, endpoint: str) -> MedicalKGError:
+def translate(error: OpenAIError, endpoint: str, section: str = "EMBEDDING") -> MedicalKGError:
     """This project's error for one of the OpenAI client's."""
     from openai import APIConnectionError, APIStatusError, APITimeoutError
 
@@ -66,7 +66,8 @@ def translate(error: OpenAIError, endpoint: str) -> MedicalKGError:
         return RemoteUnavailableError(f"{endpoint} cannot be reached: {error.__cause__ or error}.", endpoint=endpoint)
     if isinstance(error, APIStatusError):
         response = error.response
-        return error_for_status(response.status_code, response.text, endpoint, retry_after=response.headers.get("retry-after"))
+        retry_after = response.headers.get("retry-after")
+        return error_for_status(response.status_code, response.text, endpoint, retry_after=retry_after, section=section)
     return RequestRejectedError(f"{endpoint}: {error}", endpoint=endpoint)
 
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from Medical_KG_rev.endpoints.answers import error_for_status
+from Medical_KG_rev.endpoints.gpu import GpuProbe, NvmlGpuProbe
 from Medical_KG_rev.errors import GpuNotAvailableError, RemoteTimeoutError, RemoteUnavailableError
-from Medical_KG_rev.text.answers import error_for_status
-from Medical_KG_rev.text.gpu import GpuProbe, NvmlGpuProbe
 
 __all__ = ["PROBE_SECONDS", "Liveness"]
 
