@@ -72,7 +72,8 @@ _PREFIXES: dict[EntityType, str] = {
 class GoldMention:
     """``text[start:end]`` names something of ``type``. ``ids`` are CURIEs, none where the annotators found no concept.
 
-    More than one id: a composite ("breast and ovarian cancer"), or a name of several things. A variant's id is the corpus' own notation.
+    More than one id: a composite ("breast and ovarian cancer"), or a name of several things. A variant's id is the corpus' own
+    notation.
     """
 
     start: int
@@ -83,7 +84,7 @@ class GoldMention:
 
 @dataclass(frozen=True, slots=True)
 class GoldRelation:
-    """``type`` as the corpus names it (``CID``, ``Positive_Correlation`` …) between two ids as mentions carry them, in the file's order."""
+    """``type`` as the corpus names it (``CID``, ``Positive_Correlation`` …) between two ids as mentions carry them, in file order."""
 
     type: str
     subject: str
@@ -151,12 +152,12 @@ def _documents(corpus: str, part: Part, blocks: Iterable[list[str]]) -> Iterator
             fields = row.split("\t")
             if fields[1].isdigit():
                 mentions.add(_mention(document_id, text, fields))
-        kinds = {id.split(":", 1)[1]: id for mention in mentions for id in mention.ids}
+        kinds = {curie.split(":", 1)[1]: curie for mention in mentions for curie in mention.ids}
         for row in rows:
             fields = row.split("\t")
             if not fields[1].isdigit():
                 novel = fields[4] == "Novel" if len(fields) > 4 else None
-                subject, object_ = (kinds.get(id, id) for id in fields[2:4])
+                subject, object_ = (kinds.get(given, given) for given in fields[2:4])
                 relations.append(GoldRelation(fields[1], subject, object_, novel))
         ordered = tuple(sorted(mentions, key=lambda mention: (mention.start, -mention.end, mention.type)))
         yield GoldDocument(corpus, part, document_id, title, text, ordered, tuple(relations))
@@ -170,9 +171,9 @@ def _mention(document_id: str, text: str, fields: list[str]) -> GoldMention:
     given = fields[5].strip() if len(fields) > 5 else ""
     if kind is EntityType.VARIANT:
         return GoldMention(start, end, kind, (f"variant:{given}",) if given not in ("", "-") else ())
-    ids = [id.strip() for id in given.replace("+", "|").replace(",", "|").replace(";", "|").split("|")]
-    return GoldMention(start, end, kind, tuple(_curie(id, kind) for id in dict.fromkeys(ids) if id not in ("", "-1", "-")))
+    ids = dict.fromkeys(part.strip() for part in given.replace("+", "|").replace(",", "|").replace(";", "|").split("|"))
+    return GoldMention(start, end, kind, tuple(_curie(part, kind) for part in ids if part not in ("", "-1", "-")))
 
 
-def _curie(id: str, kind: EntityType) -> str:
-    return id if ":" in id else f"{_PREFIXES[kind]}:{id}"
+def _curie(given: str, kind: EntityType) -> str:
+    return given if ":" in given else f"{_PREFIXES[kind]}:{given}"
