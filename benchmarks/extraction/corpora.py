@@ -84,7 +84,7 @@ class GoldMention:
 
 @dataclass(frozen=True, slots=True)
 class GoldRelation:
-    """``type`` as the corpus names it (``CID``, ``Positive_Correlation`` …) between two ids as mentions carry them, in file order."""
+    """``type`` as the corpus names it (``CID``, ``Bind`` …) between two ids as mentions carry them, in the order of the file."""
 
     type: str
     subject: str
