@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, to_jsonable_python
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from Medical_KG_rev.errors import ConfigurationError
+from Medical_KG_rev.settings_extraction import ExtractionSettings, LlmSettings
 from Medical_KG_rev.settings_mineru import MineruSettings
 from Medical_KG_rev.settings_pdf import DownloadSettings, PdfSettings
 
@@ -110,15 +111,6 @@ class SparseSettings(BaseModel):
     timeout_seconds: float = Field(default=30.0, gt=0, le=600)
     require_gpu: bool = Field(default=False, description="Fail where no GPU can be seen for a local endpoint.")
     policy: str = Field(default="gpu-bound", description="Resilience policy of each request.")
-
-
-class ExtractionSettings(BaseModel):
-    """What becomes entities and claims, and what finds them."""
-
-    text: bool = Field(default=True, description="Read what texts say; `false`: only what records state in structured form.")
-    tagger: Literal["fast", "accurate", "none"] = Field(
-        default="fast", description="Finds names that the lexicon lacks; `none` leaves the lexicon alone."
-    )
 
 
 class BatchSettings(BaseModel):
@@ -343,6 +335,7 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = EmbeddingSettings()
     sparse: SparseSettings = SparseSettings()
     extraction: ExtractionSettings = ExtractionSettings()
+    llm: LlmSettings = LlmSettings()
     batch: BatchSettings = BatchSettings()
     queue: QueueSettings = QueueSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -384,6 +377,8 @@ class Settings(BaseSettings):
         """The resilience policies that these settings name."""
         sources = [source for _name, source in self.adapters if isinstance(source, RemoteSource)]
         named = {self.embedding.policy, self.sparse.policy, self.download.policy, *(source.policy for source in sources)}
+        if self.llm.server != "none":
+            named.add(self.llm.policy)
         return named | {part.policy for part in (self.opensearch, self.mineru) if part.url}
 
     def secrets(self) -> list[str]:

@@ -8,52 +8,56 @@ from Medical_KG_rev.extraction.names import own_id
 from Medical_KG_rev.extraction.record import RecordExtractor
 from Medical_KG_rev.extraction.spans import FoundClaim, FoundMention
 from Medical_KG_rev.extraction.statements import Statements
-from Medical_KG_rev.extraction.text import Findings, TextReader
+from Medical_KG_rev.extraction.text import ID_SEPARATOR, Findings, TextReader, single_ends
 from Medical_KG_rev.models import BlockType, Claim, Document, Entity, SectionKind, StageContext
 
 Xrefs = Callable[[str], Sequence[str]]
 """The other ids of an entity, by its id."""
 
-DocumentClaims = Callable[[Document, Findings], list[FoundClaim]]
-"""Finds claims that a text states by its place in the document."""
+DocumentClaims = Callable[[StageContext, Document, Findings], list[FoundClaim]]
+"""Finds claims in a whole document: by where something is said, or by asking elsewhere."""
 
 _TELLING = frozenset({BlockType.PARAGRAPH, BlockType.HEADER, BlockType.FIGURE, BlockType.FOOTNOTE})
 _READ = _TELLING | {BlockType.LIST, BlockType.TABLE}
-ID_SEPARATOR = "|"
-"""Between the ids of a mention that names several things: `breast and ovarian cancer`."""
 
 
 class DocumentExtractor:
     """States what the record says, then what the running text of the body adds; English only, other texts keep their record.
 
-    What the record has named stays as it is: a text adds mentions, claims and names, never another type.
+    What the record has named stays as it is: a text adds mentions and claims, never another type. ``parts`` are the fingerprints
+    of ``claims``.
     """
 
     def __init__(
-        self, record: RecordExtractor, reader: TextReader, xrefs: Xrefs, by_place: Sequence[DocumentClaims] = ()
+        self,
+        record: RecordExtractor,
+        reader: TextReader,
+        xrefs: Xrefs,
+        claims: Sequence[DocumentClaims] = (),
+        parts: Sequence[str] = (),
     ) -> None:
         self._record = record
         self._reader = reader
         self._xrefs = xrefs
-        self._by_place = tuple(by_place)
-        self.fingerprint = f"{record.fingerprint}+{reader.fingerprint}"
+        self._claims = tuple(claims)
+        self.fingerprint = "+".join((record.fingerprint, reader.fingerprint, *parts))
 
-    def execute(self, ctx: StageContext, document: Document) -> tuple[list[Entity], list[Claim]]:  # noqa: ARG002 - the contract's
+    def execute(self, ctx: StageContext, document: Document) -> tuple[list[Entity], list[Claim]]:
         """Entities with their mentions, and claims with their evidence; the same for the same document, in the same order."""
         statements = self._record.state(document)
         if document.language.lower().startswith("en"):
-            self._add_text(statements, document)
+            self._add_text(ctx, statements, document)
         return statements.finish()
 
-    def _add_text(self, statements: Statements, document: Document) -> None:
+    def _add_text(self, ctx: StageContext, statements: Statements, document: Document) -> None:
         blocks = [block for section, block in document.iter_blocks() if section.kind is SectionKind.BODY and block.type in _READ]
         ranges = [(block.start, block.end) for block in blocks]
         telling = [(block.start, block.end) for block in blocks if block.type in _TELLING]
         findings = self._reader.read(document.text, ranges, telling=telling)
         for mention in findings.mentions:
             self._add_mention(statements, mention, document.text[mention.start : mention.end])
-        placed = [claim for find in self._by_place for claim in find(document, findings)]
-        for claim in (*findings.claims, *placed):
+        found = [claim for find in self._claims for claim in find(ctx, document, findings)]
+        for claim in (*findings.claims, *single_ends(found)):
             statements.found_claim(claim)
 
     def _add_mention(self, statements: Statements, mention: FoundMention, words: str) -> None:
