@@ -89,8 +89,8 @@ class _Token:
         return self.kind in ("string", "quoted", "number", "parameter") or self.text in (")", "]", "}")
 
 
-def reading_query(cypher: str, parameters: Mapping[str, Any]) -> ReadingQuery:
-    """The query as it may be run.
+def reading_query(cypher: str, parameters: Mapping[str, Any], functions: frozenset[str] = FUNCTIONS) -> ReadingQuery:
+    """The query as it may be run; ``functions`` are those of the store, in lower case.
 
     Raises:
         QueryRefusedError: it holds anything but reading clauses, keywords and functions; ``clause`` names what.
@@ -98,7 +98,7 @@ def reading_query(cypher: str, parameters: Mapping[str, Any]) -> ReadingQuery:
     if len(cypher) > MAX_CHARACTERS:
         _refuse("", f"The query is longer than {MAX_CHARACTERS} characters.")
     tokens = list(_tokens(cypher))
-    _check(_without_end([token for token in tokens if token.kind not in ("space", "comment")]))
+    _check(_without_end([token for token in tokens if token.kind not in ("space", "comment")]), functions)
     missing = sorted({token.text for token in tokens if token.kind == "parameter"} - {f"${name}" for name in parameters})
     if missing:
         _refuse(missing[0], f"The query's parameter {missing[0]} has no value.")
@@ -128,17 +128,17 @@ def _without_end(tokens: list[_Token]) -> list[_Token]:
     return tokens
 
 
-def _check(tokens: list[_Token]) -> None:
+def _check(tokens: list[_Token], functions: frozenset[str]) -> None:
     if tokens[0].text.upper() not in _OPENING:
         _refuse(tokens[0].text)
     for index, token in enumerate(tokens):
         if token.kind in ("word", "string", "quoted", "parameter"):
             before = tokens[index - 1] if index else None
             after = tokens[index + 1] if index + 1 < len(tokens) else None
-            _check_token(token, before, after)
+            _check_token(token, before, after, functions)
 
 
-def _check_token(token: _Token, before: _Token | None, after: _Token | None) -> None:
+def _check_token(token: _Token, before: _Token | None, after: _Token | None, functions: frozenset[str]) -> None:
     word = token.text.upper() if token.kind == "word" else ""
     named = before is not None and before.text in (".", ":", "|")
     if before is not None and before.ends_operand and word not in _CLAUSE_WORDS | _BINARY_WORDS:
@@ -146,8 +146,8 @@ def _check_token(token: _Token, before: _Token | None, after: _Token | None) -> 
     if word in _REFUSED_WORDS and not (named and (after is None or after.text != "(")):
         _refuse(token.text)
     calls = after is not None and after.text == "(" and token.kind in ("word", "quoted")
-    if calls and word not in _KEYWORDS and (word.lower() not in FUNCTIONS or named):
-        _refuse(token.text, f"The function {token.text} is not on the list.", FUNCTIONS)
+    if calls and word not in _KEYWORDS and (word.lower() not in functions or named):
+        _refuse(token.text, f"The function {token.text} is not on the list.", functions)
 
 
 def _rendered(token: _Token, literals: dict[str, Any], parameters: Mapping[str, Any]) -> str:
