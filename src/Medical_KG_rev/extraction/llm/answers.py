@@ -51,8 +51,8 @@ def read_answer(text: str) -> list[SaidClaim]:
 def verified(said: SaidClaim, passage: str, offset: int, mentions: Sequence[FoundMention], text: str) -> FoundClaim | str:
     """The claim with the place of its quote in ``text``, or why it is refused.
 
-    ``passage`` is ``text[offset:offset + len(passage)]``; ``mentions`` are those of the passage. The quote must stand in it, white
-    space apart, and must name both ends.
+    ``passage`` is ``text[offset:offset + len(passage)]``; ``mentions`` are those of the passage. The quote must stand in it,
+    white space apart, and must name both ends.
     """
     predicate = RELATIONS.get(said.relation)
     if predicate is None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+import httpx
 import msgspec
 
 from Medical_KG_rev.endpoints.answers import translate
@@ -103,7 +105,8 @@ class ChatEndpoint:
             UnexpectedContentError: the answer is not that of a chat.
         """
         self._liveness.ensure()
-        answer = self._request(messages, schema) if self._caller is None else self._called(messages, schema)
+        request = partial(self._request, messages, schema)
+        answer = request() if self._caller is None else self._caller.call(request)
         self._liveness.seen()
         return answer
 
@@ -116,11 +119,6 @@ class ChatEndpoint:
         self._liveness.close()
         if self._client is not None:
             self._client.close()
-
-    def _called(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> ChatAnswer:
-        if self._caller is None:
-            raise AssertionError("asked through a caller that is not there")
-        return self._caller.call(lambda: self._request(messages, schema))
 
     def _request(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> ChatAnswer:
         from openai import OpenAIError
@@ -137,7 +135,7 @@ class ChatEndpoint:
             choice = completion.choices[0]
             usage = completion.usage
             return ChatAnswer(
-                choice.message.content or "",
+                (choice.message.content or "").encode("utf-8", "replace").decode(),
                 choice.finish_reason == "stop",
                 usage.prompt_tokens if usage else 0,
                 usage.completion_tokens if usage else 0,
@@ -151,8 +149,8 @@ class ChatEndpoint:
         if self._client is None:
             from openai import OpenAI
 
-            timeout = self._limits.timeout_seconds
-            self._client = OpenAI(base_url=self._base, api_key=self._api_key or "EMPTY", timeout=timeout, max_retries=0)
+            client = httpx.Client(timeout=self._limits.timeout_seconds)
+            self._client = OpenAI(base_url=self._base, api_key=self._api_key or "EMPTY", max_retries=0, http_client=client)
         return self._client
 
     def _check_models(self) -> None:
