@@ -25,6 +25,7 @@ from Medical_KG_rev.tenant_gates import TenantGates
 from Medical_KG_rev.tenant_graph import TenantGraph
 
 if TYPE_CHECKING:
+    from Medical_KG_rev.extraction.results import Extraction
     from Medical_KG_rev.index import Retriever, SearchResult
     from Medical_KG_rev.index.filters import Filter
     from Medical_KG_rev.index.requests import RetrievalResult, RetrieveRequest
@@ -388,6 +389,23 @@ class Platform:
         from Medical_KG_rev.pages import draw_page
 
         return draw_page(self.parts, self.tenant, document, page, marked, dpi)
+
+    def extract(
+        self, texts: Iterable[tuple[str, str]], *, tagger: str | None = None, convention: str = ""
+    ) -> Iterator[Extraction]:
+        """Entities and claims of texts, given with an id each; nothing is stored.
+
+        ``tagger`` is ``fast``, ``accurate`` or ``none`` (default: as configured); ``convention`` is that of a corpus
+        (``bc5cdr``, ``ncbi``, ``biored``), by default ours.
+
+        Raises:
+            ModelNotInstalledError: the lexicon, or a model of the tagger, was never fetched.
+        """
+        from Medical_KG_rev.extraction.results import Extraction
+
+        reader = self.parts.text_reader(tagger or self.settings.extraction.tagger)
+        for text_id, text in texts:
+            yield Extraction.of(text_id, reader.read(text, convention=convention))
 
     @property
     def graph(self) -> TenantGraph:

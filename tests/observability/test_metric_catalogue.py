@@ -44,6 +44,7 @@ def report_everything(metrics: Metrics) -> None:
     metrics.leases(held=1, expired=0)
     metrics.dead_letters(2)
     metrics.outbox(rows=10, lag_seconds=0.5)
+    metrics.llm(900, 100, 0.01, kept=2, refused=1)
 
 
 def test_the_ruled_names_have_the_ruled_labels() -> None:

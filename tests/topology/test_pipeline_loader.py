@@ -238,7 +238,7 @@ def test_a_pinned_job_gets_the_old_topology(shipped: Path, tmp_path: Path, make_
     assert changed.pin("auto") != pin
     assert changed.load("auto", pin).stage("embed").policy == "gpu-bound"
     assert changed.load("auto", "1.0").pin == pin
-    assert changed.load("auto", "2026-11-24").pin == pin
+    assert changed.load("auto", "2026-11-28").pin == pin
     current.unlink()
     assert make_loader(tmp_path / "o").load("auto", pin).pin == pin
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "delete": ("documents", "Remove a document from every store."),
     "verify-deletion": ("documents", "Look in every store for what a receipt says is gone."),
     "index": ("index", "Verify, repair and compact the search index; change its models."),
+    "extract": ("extract", "Entities and claims of a text, without storing anything."),
     "graph": ("graph", "The knowledge graph, read only."),
     "events": ("events", "What happened, as CloudEvents."),
     "pipelines": ("configuration", "The pipelines there are."),

@@ -1,6 +1,6 @@
 """What flows through the system: frozen, validated, without I/O."""
 
-from Medical_KG_rev.models.chunks import Chunk, EmbeddingBatch, GraphWriteReceipt, IndexReceipt, Outcome
+from Medical_KG_rev.models.chunks import Chunk, EmbeddingBatch, GraphWriteReceipt, IndexReceipt, Outcome, Violation
 from Medical_KG_rev.models.flow import (
     Adapter,
     AdapterRequest,
@@ -12,7 +12,7 @@ from Medical_KG_rev.models.flow import (
     StageContext,
 )
 from Medical_KG_rev.models.knowledge import Certainty, Claim, Entity, EntityType, Evidence, Mention
-from Medical_KG_rev.models.pdf import PdfAsset, PdfCandidates, StoredPdf, pdf_folder, pdf_key
+from Medical_KG_rev.models.pdf import PdfAsset, PdfCandidates, StoredPdf, document_folder, pdf_folder, pdf_key
 from Medical_KG_rev.models.sparse import SparseMatrix, SparseVector
 from Medical_KG_rev.models.text import (
     Annotation,
@@ -62,6 +62,8 @@ __all__ = [
     "StageContext",
     "StoredPdf",
     "Table",
+    "Violation",
+    "document_folder",
     "pdf_folder",
     "pdf_key",
 ]

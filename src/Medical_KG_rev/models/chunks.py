@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import isfinite
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -135,7 +137,28 @@ class IndexReceipt(msgspec.Struct, frozen=True):
         return sum(outcome.count for outcome in self.per_document.values())
 
 
+class Violation(msgspec.Struct, frozen=True):
+    """One broken constraint of the graph, with the row that breaks it.
+
+    ``doc_id`` is empty where no document of the call can be held responsible. ``constraint`` names it as the schema does
+    (``Claim.score.bounds``, ``SUPPORTS.each_to``), ``reason`` says what is wrong.
+    """
+
+    doc_id: str
+    reason: str
+    constraint: str = ""
+    row: Mapping[str, Any] = {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values only; a number that JSON lacks is text."""
+        row = {key: str(value) if isinstance(value, float) and not isfinite(value) else value for key, value in self.row.items()}
+        return {"doc_id": self.doc_id, "constraint": self.constraint, "reason": self.reason, "row": row}
+
+
 class GraphWriteReceipt(msgspec.Struct, frozen=True):
+    """What a write put into the graph. ``violations`` are those of the documents that were left out."""
+
     nodes: int
     relationships: int
     per_document: Mapping[str, Outcome]
+    violations: tuple[Violation, ...] = ()

@@ -58,12 +58,17 @@ class StoredPdf(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 _SAFE_NAME = re.compile(r"[\w.:@-]{1,150}", re.ASCII)
 
 
-def pdf_folder(tenant_id: str, doc_id: str) -> str:
-    """The prefix of a document's PDFs in the object store, with a slash at its end.
+def document_folder(kind: str, tenant_id: str, doc_id: str) -> str:
+    """The prefix of what the object store holds of a kind of a document, with a slash at its end.
 
     An id that is long, or has other characters than a key may have, is cut and told apart by a digest.
     """
-    return f"pdf/{_name(tenant_id)}/{_name(doc_id)}/"
+    return f"{kind}/{_name(tenant_id)}/{_name(doc_id)}/"
+
+
+def pdf_folder(tenant_id: str, doc_id: str) -> str:
+    """The prefix of a document's PDFs in the object store, with a slash at its end."""
+    return document_folder("pdf", tenant_id, doc_id)
 
 
 def pdf_key(tenant_id: str, doc_id: str, sha256: str) -> str:

@@ -197,6 +197,26 @@ GPU_UTILISATION = Metric(
     "orchestration.stages.runner",
     (_PROBE,),
 )
+LLM_TOKENS = Metric(
+    "medkg_llm_tokens_total",
+    Kind.COUNTER,
+    "Tokens that a language model was sent and wrote; answers that were kept from before cost none.",
+    "parts.extraction",
+    (Label("kind", ("prompt", "completion")),),
+)
+LLM_COST = Metric(
+    "medkg_llm_cost_total",
+    Kind.COUNTER,
+    "What those tokens cost at the configured prices.",
+    "parts.extraction",
+)
+LLM_CLAIMS = Metric(
+    "medkg_llm_claims_total",
+    Kind.COUNTER,
+    "Statements of a language model: kept, because the text bears them out, or refused.",
+    "parts.extraction",
+    (Label("outcome", ("kept", "refused")),),
+)
 LEDGER_JOBS = Metric(
     "medkg_ledger_jobs",
     Kind.GAUGE,
@@ -248,6 +268,9 @@ CATALOGUE: tuple[Metric, ...] = (
     SENSOR_TRIGGERS,
     GPU_MEMORY,
     GPU_UTILISATION,
+    LLM_TOKENS,
+    LLM_COST,
+    LLM_CLAIMS,
     LEDGER_JOBS,
     LEDGER_LEASES,
     DEAD_LETTERS,

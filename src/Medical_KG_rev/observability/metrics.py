@@ -107,6 +107,14 @@ class Metrics:
         self._set(catalogue.GPU_MEMORY, (probe,), memory_used_bytes)
         self._set(catalogue.GPU_UTILISATION, (probe,), utilisation)
 
+    def llm(self, prompt_tokens: int, completion_tokens: int, cost: float, *, kept: int, refused: int) -> None:
+        """What a language model took for one document, and what became of its statements."""
+        self._add(catalogue.LLM_TOKENS, ("prompt",), prompt_tokens)
+        self._add(catalogue.LLM_TOKENS, ("completion",), completion_tokens)
+        self._add(catalogue.LLM_COST, (), cost)
+        self._add(catalogue.LLM_CLAIMS, ("kept",), kept)
+        self._add(catalogue.LLM_CLAIMS, ("refused",), refused)
+
     def sensor_ticked(self, sensor: str, last: float | None, *, ticks: int, triggered: int) -> None:
         """A sensor has looked so many times more, the last time then, and asked for so many runs more.
 

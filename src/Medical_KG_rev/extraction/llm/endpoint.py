@@ -149,7 +149,8 @@ class ChatEndpoint:
         if self._client is None:
             from openai import OpenAI
 
-            client = httpx.Client(timeout=self._limits.timeout_seconds)
+            # openai's types name a copy of httpx; its code takes both.
+            client: Any = httpx.Client(timeout=self._limits.timeout_seconds)
             self._client = OpenAI(base_url=self._base, api_key=self._api_key or "EMPTY", max_retries=0, http_client=client)
         return self._client
 
