@@ -1,0 +1,299 @@
+"""The lexicon: names of biomedical concepts in a file that is mapped into memory, looked up and found in texts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from Medical_KG_rev.extraction.analysis import AnalysedText
+from Medical_KG_rev.extraction.lexicon.normal import APOSTROPHES, key, token_forms
+from Medical_KG_rev.extraction.lexicon.storage import ArrayFile
+from Medical_KG_rev.extraction.lexicon.terms import Concept, LexiconName, NameKind
+from Medical_KG_rev.models import EntityType
+
+__all__ = ["Lexicon", "LexiconMatch"]
+
+_UNKNOWN = -1
+_CACHED = 200_000
+"""Words, and states of the trie, remembered at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class LexiconMatch:
+    """Tokens ``[first, last)`` of a text that are a name, and what they name.
+
+    ``how``: as the lexicon writes it but for letter case, or by morphology (plural, hyphen, Greek letter, word order, spelling).
+    """
+
+    first: int
+    last: int
+    names: tuple[LexiconName, ...]
+    how: Literal["exact", "morphology"]
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """Their CURIEs, each once, in the order of the names."""
+        return tuple(dict.fromkeys(name.concept for name in self.names))
+
+    @property
+    def types(self) -> tuple[EntityType, ...]:
+        return tuple(dict.fromkeys(name.type for name in self.names))
+
+
+class Lexicon:
+    """Read-only, safe to use from several threads; processes that open the same file share its memory."""
+
+    def __init__(self, file: ArrayFile) -> None:
+        self._file = file
+        self._types = [EntityType(kind) for kind in file.facts["types"]]
+        self._sources: list[dict[str, str]] = file.facts["sources"]
+        self._forms: dict[str, tuple[int, ...]] = {}
+        self._named: dict[int, tuple[tuple[LexiconName, ...], bool]] = {}
+        self._roots: NDArray[np.int32] | None = None
+
+    @classmethod
+    def open(cls, path: Path) -> Lexicon:
+        """Maps the file; its parts are checked when they are first used.
+
+        Raises:
+            ModelCorruptError: the file is none of ours or was changed. Every method raises it too, for the part that it reads.
+        """
+        return cls(ArrayFile(path))
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the versions and bytes of all sources, and with how they are joined: 16 hex digits."""
+        return self._file.digest[:16]
+
+    def check(self) -> None:
+        """Reads the whole file and compares it with what was written.
+
+        Raises:
+            ModelCorruptError: it is another.
+        """
+        self._file.check()
+
+    def match(self, text: AnalysedText, *, nested: bool = False) -> list[LexiconMatch]:
+        """All longest matches, in order: no match lies inside another. They may overlap. ``nested``: shorter ones as well.
+
+        A match begins and ends at the border of a word and lies in one sentence.
+        """
+        ids, owners = self._numbers(text)
+        found: list[LexiconMatch] = []
+        reach = -1
+        for start, end, state in self._paths(ids):
+            first, last = owners[start], owners[end]
+            if not nested and last <= reach:
+                continue
+            if (start and owners[start - 1] == first) or (end + 1 < len(owners) and owners[end + 1] == last):
+                continue
+            if _glued(text, first) or _glued(text, last + 1):
+                continue
+            match = self._match(text, first, last + 1, state)
+            if match is not None:
+                found.append(match)
+                reach = last
+        return found
+
+    def lookup(self, name: str) -> tuple[LexiconName, ...]:
+        """What a name may mean, whatever its letter case, hyphens, plural or spelling; none when it is unknown."""
+        state = 0
+        edges, words = self._file.array("edge"), len(self._file.array("word_end"))
+        for form in key(name):
+            number = self._number(form)
+            wanted = np.uint64(state * words + number)
+            at = int(np.searchsorted(edges, wanted)) if number != _UNKNOWN else len(edges)
+            if at == len(edges) or edges[at] != wanted:
+                return ()
+            state = at + 1
+        return self._names(state)[0] if state else ()
+
+    def resolve(self, curie: str) -> str | None:
+        """The canonical CURIE of a concept, from any of its ids in any letter case; None when there is no such concept."""
+        at = self._concept_number(curie)
+        return None if at is None else self._text("concept_id", at)
+
+    def concept(self, curie: str) -> Concept | None:
+        """All that is known of a concept, by any of its ids in any letter case."""
+        at = self._concept_number(curie)
+        if at is None:
+            return None
+        first, last = self._file.array("concept_name")[at : at + 2]
+        names = tuple(self._name(number) for number in range(first, last))
+        sources = [source for source in self._sources if any(name.source == source["name"] for name in names)]
+        xrefs = self._text("concept_xrefs", at)
+        return Concept(
+            id=self._text("concept_id", at),
+            type=self._types[self._file.array("concept_type")[at]],
+            name=names[0].name if names else curie,
+            names=names,
+            xrefs=tuple(xrefs.split("|")) if xrefs else (),
+            sources=tuple(source["name"] for source in sources),
+            licences=tuple(source["licence"] for source in sources),
+        )
+
+    def narrower(self, curie: str) -> frozenset[str]:
+        """All concepts below one, itself left out: kinds of it by the ontologies, and what is below it in the MeSH trees."""
+        at = self._concept_number(curie)
+        if at is None:
+            return frozenset()
+        first, child = self._file.array("child_first"), self._file.array("child")
+        seen = {at}
+        waiting = [at]
+        while waiting:
+            one = waiting.pop()
+            below = set(child[first[one] : first[one + 1]].tolist()) - seen
+            seen |= below
+            waiting += below
+        return frozenset(self._text("concept_id", one) for one in seen - {at})
+
+    def _numbers(self, text: AnalysedText) -> tuple[NDArray[np.int64], list[int]]:
+        """Numbers of the comparable tokens, and the token that each comes from; -1 for unknown ones and between sentences."""
+        ids: list[int] = []
+        owners: list[int] = []
+        forms, words = self._forms, text.words
+        for first, last in text.sentences:
+            ids.append(_UNKNOWN)
+            owners.append(_UNKNOWN)
+            skipped = -1
+            for at in range(first, last):
+                word = words[at]
+                numbers = forms.get(word)
+                if numbers is None:
+                    numbers = self._remember(word)
+                if len(numbers) == 1:
+                    if at != skipped:
+                        ids.append(numbers[0])
+                        owners.append(at)
+                elif numbers:
+                    ids += numbers
+                    owners += [at] * len(numbers)
+                elif word in APOSTROPHES and at + 1 < last and words[at + 1] in ("s", "S"):
+                    skipped = at + 1
+        ids.append(_UNKNOWN)
+        owners.append(_UNKNOWN)
+        return np.array(ids, np.int64), owners
+
+    def _remember(self, word: str) -> tuple[int, ...]:
+        if len(self._forms) >= _CACHED:
+            self._forms.clear()
+        numbers = self._forms[word] = tuple(self._number(form) for form in token_forms(word))
+        return numbers
+
+    def _number(self, form: str) -> int:
+        hashes = self._file.array("word_hash")
+        digest = hashlib.blake2b(form.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        at = int(np.searchsorted(hashes, np.uint64(int.from_bytes(digest, "little"))))
+        numbers = self._file.array("word_number")
+        while at < len(hashes) and int(hashes[at]) == int.from_bytes(digest, "little"):
+            if self._text("word", int(numbers[at])) == form:
+                return int(numbers[at])
+            at += 1
+        return _UNKNOWN
+
+    def _paths(self, ids: NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
+        """Where names begin and end (last token included) and the state reached, by begin, the longest first."""
+        edges, first = self._file.array("edge"), self._file.array("state_first")
+        words = np.uint64(len(self._file.array("word_end")))
+        state = self._root_states()[ids]
+        begin = np.flatnonzero(state)
+        state = state[begin].astype(np.int64)
+        end = begin
+        found: list[NDArray[np.int64]] = []
+        while len(begin):
+            named = np.flatnonzero(first[state + 1] > first[state])
+            if len(named):
+                found.append(np.stack((begin[named], end[named], state[named])))
+            end = end + 1
+            following = ids[end]
+            going = np.flatnonzero(following >= 0)
+            begin, end, state, following = begin[going], end[going], state[going], following[going]
+            wanted = state.astype(np.uint64) * words + following.astype(np.uint64)
+            at = np.searchsorted(edges, wanted)
+            at[at == len(edges)] = 0
+            going = np.flatnonzero(edges[at] == wanted)
+            begin, end, state = begin[going], end[going], at[going] + 1
+        if not found:
+            return iter(())
+        joined = np.concatenate(found, axis=1)
+        order = np.lexsort((-joined[1], joined[0]))
+        return zip(*joined[:, order].tolist(), strict=True)
+
+    def _root_states(self) -> NDArray[np.int32]:
+        """The state that each token leads to from the root; 0 where no name begins with it. The last is for unknown tokens."""
+        if self._roots is None:
+            edges, words = self._file.array("edge"), len(self._file.array("word_end"))
+            from_root = edges[: int(np.searchsorted(edges, np.uint64(words)))].astype(np.int64)
+            roots: NDArray[np.int32] = np.zeros(words + 1, np.int32)
+            roots[from_root] = np.arange(1, len(from_root) + 1, dtype=np.int32)
+            self._roots = roots
+        return self._roots
+
+    def _match(self, text: AnalysedText, first: int, last: int, state: int) -> LexiconMatch | None:
+        names, any_case = self._names(state)
+        surface = text.text[text.starts[first] : text.ends[last - 1]]
+        if any_case:
+            capitals = _capitals(surface)
+            names = tuple(name for name in names if not name.needs_case or _capitals(name.name) == capitals)
+        if not names:
+            return None
+        folded = surface.casefold()
+        exact = any(len(name.name) == len(surface) and name.name.casefold() == folded for name in names)
+        return LexiconMatch(first, last, names, "exact" if exact else "morphology")
+
+    def _names(self, state: int) -> tuple[tuple[LexiconName, ...], bool]:
+        found = self._named.get(state)
+        if found is None:
+            if len(self._named) >= _CACHED:
+                self._named.clear()
+            first, last = self._file.array("state_first")[state : state + 2]
+            numbers, cases = self._file.array("state_name")[first:last], self._file.array("state_case")[first:last]
+            names = tuple(self._name(int(number), bool(case)) for number, case in zip(numbers, cases, strict=True))
+            found = self._named[state] = (names, any(name.needs_case for name in names))
+        return found
+
+    def _name(self, number: int, needs_case: bool = False) -> LexiconName:
+        concept = int(self._file.array("name_concept")[number])
+        return LexiconName(
+            name=self._text("name", number),
+            concept=self._text("concept_id", concept),
+            type=self._types[self._file.array("concept_type")[concept]],
+            kind=NameKind(int(self._file.array("name_kind")[number])),
+            source=self._sources[self._file.array("name_source")[number]]["name"],
+            needs_case=needs_case,
+        )
+
+    def _concept_number(self, curie: str) -> int | None:
+        wanted = curie.lower()
+        low, high = 0, len(self._file.array("id_end"))
+        while low < high:
+            middle = (low + high) // 2
+            if self._text("id", middle) < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        if low == len(self._file.array("id_end")) or self._text("id", low) != wanted:
+            return None
+        return int(self._file.array("id_concept")[low])
+
+    def _text(self, pool: str, at: int) -> str:
+        ends: NDArray[Any] = self._file.array(f"{pool}_end")
+        start = int(ends[at - 1]) if at else 0
+        return self._file.array(f"{pool}_text")[start : int(ends[at])].tobytes().decode("utf-8")
+
+
+def _glued(text: AnalysedText, at: int) -> bool:
+    """Whether token ``at`` goes on the word of the token before."""
+    if not 0 < at < len(text.words) or text.starts[at] != text.ends[at - 1]:
+        return False
+    return text.words[at][0].isalnum() and text.words[at - 1][-1].isalnum()
+
+
+def _capitals(text: str) -> str:
+    return "".join(sign for sign in text if sign.isupper())
