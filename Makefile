@@ -10,6 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 UV := .uv/bin/uv
+KGX := tests/fixtures/kgx
 WORKERS ?= 3
 GENERATED := tests/topology/test_configuration_documents.py::test_committed_documents_are_current \
 	tests/docs/test_error_table.py::test_the_page_is_current \
@@ -40,7 +41,7 @@ check: $(VENV)/.ready ## style, types, architecture, dependencies, spelling, sec
 	if git rev-parse --git-dir >/dev/null 2>&1; then $(BIN)/gitleaks git --no-banner --redact --log-level warn .; fi
 	$(BIN)/pytest --quiet --no-header -p no:cacheprovider $(GENERATED)
 
-test: setup ## every test that needs no outside server, with coverage
+test: setup .kgx/.ready ## every test that needs no outside server, with coverage
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not service and not bench" --cov --cov-report=term $(TESTS)
 	@printf 'Coverage of orchestration: '; $(BIN)/coverage report --include='*/orchestration/*' --format=total --fail-under=90
@@ -57,7 +58,7 @@ test-all: export MK_CHAOS_KAFKA_SECONDS ?= 60
 test-all: export MK_INDEX_KILLS ?= 500
 test-all: export MK_RETRIEVAL_QUALITY ?= 1
 test-all: export MK_PDF_QUALITY ?= 1
-test-all: setup ## everything, long parts included
+test-all: setup .kgx/.ready ## everything, long parts included
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not bench" --cov --cov-report=term --cov-report=html
 
@@ -87,9 +88,10 @@ lock: $(UV) ## resolves pyproject.toml into requirements*.txt again (UPGRADE=1: 
 	cp requirements-dev.txt requirements.txt
 	$(subst --upgrade,,$(LOCK)) --extra services --extra pdf --extra ui pyproject.toml -o requirements.txt
 	$(LOCK) src/Medical_KG_rev/services/mineru-requirements.in -o src/Medical_KG_rev/services/mineru-requirements.txt
+	$(LOCK) --config-file $(KGX)/uv.toml $(KGX)/requirements.in -o $(KGX)/requirements.txt
 
 clean: ## removes what was built, the environment included; never data
-	rm -rf $(VENV) .uv dist build site htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .uv .kgx dist build site htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # uv installs the same locked files as pip does, in seconds instead of a minute. It lives apart from what it installs.
 $(UV): requirements-uv.txt
@@ -102,4 +104,10 @@ $(VENV)/.ready: requirements-dev.txt pyproject.toml | $(UV)
 	@test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" $(VENV)
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# KGX's own validator, which checks what we export in its format. It asks for older libraries than ours, so that it lives apart.
+.kgx/.ready: $(KGX)/requirements.txt | $(VENV)/.ready
+	@test -x .kgx/bin/python || $(UV) venv --quiet --python $(BIN)/python .kgx
+	$(UV) pip sync --quiet --python .kgx/bin/python --require-hashes $(KGX)/requirements.txt
 	@touch $@
