@@ -55,7 +55,7 @@ class Lexicon:
         self._sources: list[dict[str, str]] = file.facts["sources"]
         self._forms: dict[str, tuple[int, ...]] = {}
         self._named: dict[int, tuple[tuple[LexiconName, ...], bool]] = {}
-        self._roots: NDArray[np.int32] | None = None
+        self._roots: NDArray[np.int64] | None = None
 
     @classmethod
     def open(cls, path: Path) -> Lexicon:
@@ -107,8 +107,10 @@ class Lexicon:
         edges, words = self._file.array("edge"), len(self._file.array("word_end"))
         for form in key(name):
             number = self._number(form)
+            if number == _UNKNOWN:
+                return ()
             wanted = np.uint64(state * words + number)
-            at = int(np.searchsorted(edges, wanted)) if number != _UNKNOWN else len(edges)
+            at = int(np.searchsorted(edges, wanted))
             if at == len(edges) or edges[at] != wanted:
                 return ()
             state = at + 1
@@ -203,7 +205,7 @@ class Lexicon:
         words = np.uint64(len(self._file.array("word_end")))
         state = self._root_states()[ids]
         begin = np.flatnonzero(state)
-        state = state[begin].astype(np.int64)
+        state = state[begin]
         end = begin
         found: list[NDArray[np.int64]] = []
         while len(begin):
@@ -225,13 +227,13 @@ class Lexicon:
         order = np.lexsort((-joined[1], joined[0]))
         return zip(*joined[:, order].tolist(), strict=True)
 
-    def _root_states(self) -> NDArray[np.int32]:
+    def _root_states(self) -> NDArray[np.int64]:
         """The state that each token leads to from the root; 0 where no name begins with it. The last is for unknown tokens."""
         if self._roots is None:
             edges, words = self._file.array("edge"), len(self._file.array("word_end"))
             from_root = edges[: int(np.searchsorted(edges, np.uint64(words)))].astype(np.int64)
-            roots: NDArray[np.int32] = np.zeros(words + 1, np.int32)
-            roots[from_root] = np.arange(1, len(from_root) + 1, dtype=np.int32)
+            roots = np.zeros(words + 1, np.int64)
+            roots[from_root] = np.arange(1, len(from_root) + 1, dtype=np.int64)
             self._roots = roots
         return self._roots
 
