@@ -155,6 +155,15 @@ class Lexicon:
             waiting += below
         return frozenset(self._text("concept_id", one) for one in seen - {at})
 
+    def broader(self, curie: str) -> tuple[str, ...]:
+        """The concepts directly above one, in the order of their ids."""
+        at = self._concept_number(curie)
+        if at is None:
+            return ()
+        places = np.flatnonzero(self._file.array("child") == at)
+        parents = np.searchsorted(self._file.array("child_first"), places, side="right") - 1
+        return tuple(self._text("concept_id", int(parent)) for parent in parents)
+
     def _numbers(self, text: AnalysedText) -> tuple[NDArray[np.int64], list[int]]:
         """Numbers of the comparable tokens, and the token that each comes from; -1 for unknown ones and between sentences."""
         ids: list[int] = []
