@@ -34,7 +34,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class FoundMention:
-    """A range that names an entity. ``candidates``: the best first; empty when nothing is sure enough (NIL)."""
+    """A range that names an entity. ``candidates``: the best first; empty when nothing is sure enough (NIL).
+
+    ``also``: what a coordination names besides the best candidate, as "breast and ovarian cancer" names two diseases.
+    """
 
     start: int
     end: int
@@ -43,11 +46,17 @@ class FoundMention:
     found_by: str
     candidates: tuple[Candidate, ...] = ()
     context: Context = Context()
+    also: tuple[Candidate, ...] = ()
 
     @property
     def id(self) -> str | None:
         """CURIE of the best candidate."""
         return self.candidates[0].id if self.candidates else None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """CURIEs of all that it names: mostly one, none for NIL."""
+        return (self.candidates[0].id, *(other.id for other in self.also)) if self.candidates else ()
 
 
 @dataclass(frozen=True, slots=True)
