@@ -10,6 +10,7 @@ from platformdirs import user_cache_path
 
 from Medical_KG_rev.errors import UsageError
 from Medical_KG_rev.services.kafka import Kafka
+from Medical_KG_rev.services.llm import Llm
 from Medical_KG_rev.services.mineru import Mineru
 from Medical_KG_rev.services.neo4j import Neo4j
 from Medical_KG_rev.services.opensearch import OpenSearch
@@ -21,7 +22,7 @@ from Medical_KG_rev.services.server import Server
 __all__ = ["CATALOGUE", "default_cache", "find_server"]
 
 CATALOGUE: Mapping[str, Recipe] = MappingProxyType(
-    {recipe.name: recipe for recipe in (Postgres(), Kafka(), S3(), OpenSearch(), Neo4j(), Mineru())}
+    {recipe.name: recipe for recipe in (Postgres(), Kafka(), S3(), OpenSearch(), Neo4j(), Mineru(), Llm())}
 )
 """Every kind of server by its name, in the order in which they are started."""
 

@@ -13,7 +13,7 @@ __all__ = ["Neo4j"]
 
 # The second brings the storage engine.
 COORDINATES = ("org.neo4j.app:neo4j-server:5.26.0", "org.neo4j:neo4j:5.26.0")
-_MEMORY = ("-Xms256m", "-Xmx768m")
+_MEMORY = ("-Xms256m", "-Xmx768m", "-XX:TieredStopAtLevel=1")
 _OPENED = tuple(
     f"--add-opens=java.base/{name}=ALL-UNNAMED" for name in ("java.nio", "java.io", "sun.nio.ch", "java.util.concurrent")
 )
@@ -31,6 +31,7 @@ server.memory.pagecache.size=64m
 # An empty store would take 517 MB, and a stop 11 s.
 db.tx_log.preallocate=false
 db.logs.query.enabled=OFF
+dbms.cypher.min_replan_interval=1h
 internal.dbms.bolt.netty_server_shutdown_quiet_period=0
 internal.dbms.bolt.netty_server_shutdown_timeout=1s
 """
