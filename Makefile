@@ -88,6 +88,7 @@ lock: $(UV) ## resolves pyproject.toml into requirements*.txt again (UPGRADE=1: 
 	cp requirements-dev.txt requirements.txt
 	$(subst --upgrade,,$(LOCK)) --extra services --extra pdf --extra ui pyproject.toml -o requirements.txt
 	$(LOCK) src/Medical_KG_rev/services/mineru-requirements.in -o src/Medical_KG_rev/services/mineru-requirements.txt
+	$(LOCK) --no-deps src/Medical_KG_rev/services/llm-requirements.in -o src/Medical_KG_rev/services/llm-requirements.txt
 	$(LOCK) --config-file $(KGX)/uv.toml $(KGX)/requirements.in -o $(KGX)/requirements.txt
 
 clean: ## removes what was built, the environment included; never data
