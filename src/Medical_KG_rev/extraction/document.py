@@ -8,7 +8,7 @@ from Medical_KG_rev.extraction.names import own_id
 from Medical_KG_rev.extraction.record import RecordExtractor
 from Medical_KG_rev.extraction.spans import FoundClaim, FoundMention
 from Medical_KG_rev.extraction.statements import Statements
-from Medical_KG_rev.extraction.text import ID_SEPARATOR, Findings, TextReader, single_ends
+from Medical_KG_rev.extraction.text import Findings, TextReader
 from Medical_KG_rev.models import BlockType, Claim, Document, Entity, SectionKind, StageContext
 
 Xrefs = Callable[[str], Sequence[str]]
@@ -57,14 +57,12 @@ class DocumentExtractor:
         for mention in findings.mentions:
             self._add_mention(statements, mention, document.text[mention.start : mention.end])
         found = [claim for find in self._claims for claim in find(ctx, document, findings)]
-        for claim in (*findings.claims, *single_ends(found)):
+        for claim in (*findings.claims, *found):
             statements.found_claim(claim)
 
     def _add_mention(self, statements: Statements, mention: FoundMention, words: str) -> None:
-        if mention.id is None:
+        if not mention.candidates:
             statements.found_mention(mention, own_id(mention.type, words), words)
             return
-        names = mention.candidates[0].name.split(ID_SEPARATOR)
-        for index, entity_id in enumerate(mention.id.split(ID_SEPARATOR)):
-            name = names[index] if index < len(names) else words
-            statements.found_mention(mention, entity_id, name, self._xrefs(entity_id))
+        for meant in (mention.candidates[0], *mention.also):
+            statements.found_mention(mention, meant.id, meant.name, self._xrefs(meant.id))

@@ -12,7 +12,10 @@ from Medical_KG_rev.models import Certainty, EntityType
 
 
 class ExtractedMention(msgspec.Struct, frozen=True, kw_only=True):
-    """A name: characters ``start:end`` of the text. ``id`` is None where nothing known is meant for sure."""
+    """A name: characters ``start:end`` of the text. ``id`` is None where nothing known is meant for sure.
+
+    ``also``: what a coordination names besides ("breast and ovarian cancer").
+    """
 
     start: int
     end: int
@@ -20,6 +23,7 @@ class ExtractedMention(msgspec.Struct, frozen=True, kw_only=True):
     type: EntityType
     id: str | None
     name: str | None
+    also: tuple[str, ...]
     score: float
     negated: bool
     certainty: Certainty
@@ -70,6 +74,7 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True):
                 type=mention.type,
                 id=mention.id,
                 name=mention.candidates[0].name if mention.candidates else None,
+                also=mention.ids[1:],
                 score=round(mention.score, 4),
                 negated=mention.context.negated,
                 certainty=mention.context.certainty,

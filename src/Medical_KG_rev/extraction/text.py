@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from Medical_KG_rev.extraction.analysis import AnalysedText, analyse
 from Medical_KG_rev.extraction.spans import FoundClaim, FoundMention
-
-ID_SEPARATOR = "|"
-"""Between the ids of a mention that names several things: `breast and ovarian cancer`."""
 
 Claims = Callable[[AnalysedText, Sequence[FoundMention]], list[FoundClaim]]
 """Finds claims between the mentions of a text."""
@@ -68,18 +65,7 @@ class TextReader:
         mentions = self._contexts.annotate(analysed, self._mentions.find(analysed, convention))
         told = mentions if telling is None else _inside(mentions, telling)
         claims = [claim for find in self._claims for claim in find(analysed, told)] if told else []
-        return Findings(analysed, mentions, single_ends(claims))
-
-
-def single_ends(claims: Iterable[FoundClaim]) -> list[FoundClaim]:
-    """A claim about several things at once as one claim about each; none about a thing and itself."""
-    single = []
-    for claim in claims:
-        subjects = claim.subject.split(ID_SEPARATOR)
-        objects = claim.object.split(ID_SEPARATOR) if claim.object else [claim.object]
-        pairs = [(subject, target) for subject in subjects for target in objects if subject != target]
-        single += [replace(claim, subject=subject, object=target) for subject, target in pairs]
-    return single
+        return Findings(analysed, mentions, claims)
 
 
 def _inside(mentions: Sequence[FoundMention], ranges: Sequence[tuple[int, int]]) -> list[FoundMention]:
