@@ -173,7 +173,9 @@ def test_derived_term_without_a_matching_name_is_still_stated() -> None:
 
 def test_arms_and_what_they_receive(trial: Found) -> None:
     arms = trial.of_type(EntityType.STUDY_ARM)
-    assert all(arm.startswith(f"{STUDY}:arm:") for arm in arms.values())
+    groups = [arm for name, arm in arms.items() if name in ("Glimazole", "Placebo")]
+    assert all(arm.startswith(f"{STUDY}:{'group' if arm in groups else 'arm'}:") for arm in arms.values())
+    assert len(groups) == 2
     assert trial.pairs(predicates.HAS_PART) == {(STUDY, arm) for arm in arms.values()}
     assert (arms["Glimazole arm"], GLIMAZOLE) in trial.pairs(predicates.HAS_PARTICIPANT)
     assert len(trial.pairs(predicates.HAS_PARTICIPANT)) == 4
@@ -203,6 +205,66 @@ def test_results_are_values_with_their_cell_as_evidence(trial: Found) -> None:
     table = next(block.table for _, block in trial.document.iter_blocks() if block.start <= cell.start < block.end)
     assert table is not None
     assert (cell.start, cell.end) in {(c.start, c.end) for c in table.cells}
+
+
+def test_results_know_their_group_and_its_size(trial: Found) -> None:
+    groups = trial.of_type(EntityType.STUDY_ARM)
+    first, _, undescribed = trial.claims_of(predicates.HAS_VALUE)
+    assert (first.qualifiers["group_id"], first.qualifiers["analyzed"]) == (groups["Glimazole"], "20")
+    assert "group_id" not in undescribed.qualifiers
+    sizes = {(c.subject_id, c.value, c.qualifiers["milestone"]) for c in trial.claims_of(predicates.SAMPLE_SIZE)}
+    assert sizes == {(groups["Glimazole"], "20", "STARTED"), (groups["Placebo"], "20", "STARTED")}
+
+
+def test_a_group_named_as_an_arm_is_that_arm() -> None:
+    record = study_record()
+    for group in record["resultsSection"]["participantFlowModule"]["groups"]:
+        group["title"] = f"{group['title']} ARM"
+    found = study(record)
+    arms = found.of_type(EntityType.STUDY_ARM)
+    assert {c.subject_id for c in found.claims_of(predicates.SAMPLE_SIZE)} == {arms["Glimazole arm"], arms["Placebo arm"]}
+
+
+def test_an_analysis_states_groups_effect_interval_and_test(trial: Found) -> None:
+    (claim,) = trial.claims_of(predicates.COMPARED_BETWEEN)
+    groups = trial.of_type(EntityType.STUDY_ARM)
+    assert claim.subject_id == trial.of_type(EntityType.OUTCOME)["Days of pain"]
+    assert claim.value == "-2.1"
+    assert claim.qualifiers == {
+        "role": "primary",
+        "time_frame": "4 weeks",
+        "groups": ["Glimazole", "Placebo"],
+        "group_ids": [groups["Glimazole"], groups["Placebo"]],
+        "detail": "Null hypothesis: no difference",
+        "analysis_type": "SUPERIORITY",
+        "method": "ANCOVA",
+        "p_value": 0.002,
+        "effect_measure": "Mean Difference (Net)",
+        "effect_value": -2.1,
+        "ci_level": 95.0,
+        "ci_sides": "TWO_SIDED",
+        "ci_low": -3.0,
+        "ci_high": -1.2,
+    }
+    assert claim.evidence[0].text.startswith("Statistical analysis: Glimazole versus Placebo.")
+
+
+@pytest.mark.parametrize(
+    ("stated", "value", "comparator"),
+    [("<0.001", 0.001, "<"), ("=0.247", 0.247, None), ("p ≤ .05", 0.05, "<="), ("NS", "NS", None)],
+)
+def test_p_values_are_numbers_where_they_are(stated: str, value: float | str, comparator: str | None) -> None:
+    record = study_record()
+    record["resultsSection"]["outcomeMeasuresModule"]["outcomeMeasures"][0]["analyses"] = [
+        {"groupIds": ["OG000", "OG001"], "pValue": stated}
+    ]
+    (claim,) = study(record).claims_of(predicates.COMPARED_BETWEEN)
+    assert (claim.value, claim.qualifiers["p_value"], claim.qualifiers.get("p_comparator")) == (stated, value, comparator)
+
+
+def test_totals_of_events(trial: Found) -> None:
+    told = [(c.qualifiers["total"], c.value, c.qualifiers["at_risk"]) for c in trial.claims_of(predicates.EVENT_TOTAL)]
+    assert told == [("All-cause mortality", "0", 20), ("Serious adverse events", "1", 20), ("Other adverse events", "4", 20)]
 
 
 def test_adverse_events_that_happened(trial: Found) -> None:

@@ -257,6 +257,8 @@ def test_results_are_stated_at_their_cells(document: Document) -> None:
             "param_type": "MEAN",
             "dispersion_type": "Standard Deviation",
             "spread": "0.4",
+            "analyzed": "20",
+            "analyzed_units": "Participants",
         },
     )
     assert results[1][1]["lower"] == "4.9"
@@ -294,7 +296,11 @@ def test_participant_flow_baseline_and_events(document: Document) -> None:
             "serious": True,
             "affected": 1,
             "at_risk": 20,
+            "events": 2,
             "organ_system": "Immune system disorders",
+            "assessment": "SYSTEMATIC_ASSESSMENT",
+            "vocabulary": "MedDRA 26.0",
+            "time_frame": "12 weeks",
         },
     )
 

@@ -23,13 +23,18 @@ SPONSORED_BY: Final = "MK:sponsored_by"
 FUNDED_BY: Final = "MK:funded_by"
 MEASURES: Final = "MK:has_outcome"
 REPORTS_EVENT: Final = "MK:reports_adverse_event"
+EVENT_TOTAL: Final = "MK:reports_event_total"
+SAMPLE_SIZE: Final = "biolink:total_sample_size"
+COMPARED_BETWEEN: Final = "MK:compared_between_groups"
+REQUIRES: Final = "MK:requires"
+EXCLUDES: Final = "MK:excludes"
 
 PREDICATES: Final = {
     STUDIES_CONDITION: "a study is about this condition",
     TESTS_INTERVENTION: "a study uses this intervention, as tested or as comparator",
     IN_PHASE: "a trial is in this phase",
     STUDIED_FOR: "an intervention was tested in a trial against a condition; says nothing about whether it helps",
-    HAS_PART: "a study has this arm",
+    HAS_PART: "a study has this arm, or reports on this group",
     HAS_PARTICIPANT: "an arm receives this intervention",
     HAS_VALUE: "an outcome was measured with this value in a group",
     HAS_TOPIC: "a publication or study is described by this term: topic, MeSH heading or keyword",
@@ -40,5 +45,10 @@ PREDICATES: Final = {
     FUNDED_BY: "a publication acknowledges this funder",
     MEASURES: "a study measures this outcome",
     REPORTS_EVENT: "a study reports participants of a group with this adverse event; says nothing about its cause",
+    EVENT_TOTAL: "a study reports so many participants of a group with any event of a kind: death, serious, other",
+    SAMPLE_SIZE: "a group of a study had so many participants at a milestone",
+    COMPARED_BETWEEN: "an outcome was compared between groups, with this effect, interval or p-value; who fared better is not said",
+    REQUIRES: "a study takes only people for whom this holds",
+    EXCLUDES: "a study takes no people for whom this holds",
 }
 """Predicate → what a claim with it says."""

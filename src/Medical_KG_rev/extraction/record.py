@@ -37,7 +37,7 @@ class RecordExtractor:
     text without annotations yields its own entity and no claim.
     """
 
-    fingerprint = "record-1"
+    fingerprint = "record-2"
 
     def execute(self, ctx: StageContext, document: Document) -> tuple[list[Entity], list[Claim]]:  # noqa: ARG002 - the contract's
         """Entities with their mentions, and claims with their evidence; the same for the same document, in the same order."""

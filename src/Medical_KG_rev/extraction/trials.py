@@ -9,6 +9,7 @@ from typing import Any
 from Medical_KG_rev.extraction import predicates as p
 from Medical_KG_rev.extraction.names import mesh_curie, normal, own_id, short_hash, word_key
 from Medical_KG_rev.extraction.statements import Statements
+from Medical_KG_rev.extraction.trial_results import ResultReader, arm_id
 from Medical_KG_rev.models import Annotation, EntityType
 
 MAX_TESTED_PAIRS = 2_000
@@ -51,12 +52,11 @@ class TrialReader:
             ("arm", self._arm),
             ("phase", self._phase),
             ("outcome", self._outcome),
-            ("result", self._result),
-            ("adverse_event", self._adverse_event),
             ("sponsor", self._sponsor),
         ):
             for annotation in self._of(kind):
                 read(annotation)
+        ResultReader(self._say, self._arms, self._outcome_id, self._event).read(self._by_kind)
 
     def _of(self, kind: str) -> list[Annotation]:
         return self._by_kind.get(kind, [])
@@ -143,7 +143,7 @@ class TrialReader:
 
     def _arm(self, annotation: Annotation) -> None:
         label, kind = self._quote(annotation), annotation.attributes.get("type")
-        arm = f"{self._study}:arm:{short_hash(normal(label))}"
+        arm = arm_id(self._study, label)
         self._say.entity(arm, EntityType.STUDY_ARM, label, annotation, arm_type=kind)
         self._say.claim(self._study, p.HAS_PART, arm, annotation)
         for name in annotation.attributes.get("interventions", ()):
@@ -165,21 +165,8 @@ class TrialReader:
         self._say.entity(outcome, EntityType.OUTCOME, name, annotation, role=role, time_frame=time_frame)
         self._say.claim(self._study, p.MEASURES, outcome, annotation, role=role, time_frame=time_frame)
 
-    def _result(self, annotation: Annotation) -> None:
-        stated = dict(annotation.attributes)
-        name, value = str(stated.pop("outcome", "")), str(stated.pop("value", ""))
-        outcome = self._outcome_id(name, stated)
-        if outcome in self._say and value and value != "NA":
-            self._say.claim(outcome, p.HAS_VALUE, None, annotation, value=value, **stated)
-
-    def _adverse_event(self, annotation: Annotation) -> None:
-        """An event that nobody of a group had is in the table, and no claim."""
-        stated = dict(annotation.attributes)
-        term = str(stated.pop("term", ""))
-        if not term or not stated.get("affected"):
-            return
-        event = self._ground("condition", term, EntityType.PHENOTYPE, organ_system=stated.get("organ_system"))
-        self._say.claim(self._study, p.REPORTS_EVENT, event, annotation, **stated)
+    def _event(self, term: str, organ_system: str) -> str:
+        return self._ground("condition", term, EntityType.PHENOTYPE, organ_system=organ_system)
 
     def _sponsor(self, annotation: Annotation) -> None:
         name, stated = self._quote(annotation), annotation.attributes

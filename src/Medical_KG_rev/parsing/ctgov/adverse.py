@@ -24,8 +24,9 @@ def adverse_events(builder: DocumentBuilder, module: AdverseEventsModule) -> Non
         )
         describe_groups(builder, module.event_groups)
         _summary(builder, module.event_groups)
-        _events(builder, module.event_groups, module.serious_events, serious=True)
-        _events(builder, module.event_groups, module.other_events, serious=False)
+        time_frame = unescape(module.time_frame)
+        _events(builder, module.event_groups, module.serious_events, serious=True, time_frame=time_frame)
+        _events(builder, module.event_groups, module.other_events, serious=False, time_frame=time_frame)
 
 
 def _summary(builder: DocumentBuilder, groups: Sequence[EventGroup]) -> None:
@@ -38,7 +39,8 @@ def _summary(builder: DocumentBuilder, groups: Sequence[EventGroup]) -> None:
     for label, counts in totals.items():
         row = grid.row(label)
         for group_id, affected, at_risk in counts:
-            grid.cell(row, group_id, _ratio(affected, at_risk), None)
+            statement = {"total": label, "group": grid.title(group_id), "affected": affected, "at_risk": at_risk}
+            grid.cell(row, group_id, _ratio(affected, at_risk), None if affected is None else ("event_total", statement))
     if groups:
         grid.add_to(builder, "Adverse events: summary")
 
@@ -49,7 +51,9 @@ def _ratio(affected: int | None, at_risk: int | None) -> str:
     return str(affected) if at_risk is None else f"{affected}/{at_risk}"
 
 
-def _events(builder: DocumentBuilder, groups: Sequence[EventGroup], events: Sequence[AdverseEvent], *, serious: bool) -> None:
+def _events(
+    builder: DocumentBuilder, groups: Sequence[EventGroup], events: Sequence[AdverseEvent], *, serious: bool, time_frame: str
+) -> None:
     if not events:
         return
     grid = Grid(groups, "Event", "Organ system", "Assessment")
@@ -65,7 +69,11 @@ def _events(builder: DocumentBuilder, groups: Sequence[EventGroup], events: Sequ
                 "serious": serious,
                 "affected": stats.num_affected,
                 "at_risk": stats.num_at_risk,
+                "events": stats.num_events,
                 "organ_system": organ_system,
+                "assessment": event.assessment_type,
+                "vocabulary": event.source_vocabulary,
+                "time_frame": time_frame,
             }
             grid.cell(row, stats.group_id, _count(stats), ("adverse_event", statement))
     kind = "Serious" if serious else "Other"

@@ -18,7 +18,7 @@ from Medical_KG_rev.parsing.ctgov.protocol_schema import Record
 from Medical_KG_rev.parsing.ctgov.results_schema import DerivedSection, Study
 
 SOURCE = "clinicaltrials"
-VERSION = "ctgov-1"
+VERSION = "ctgov-2"
 
 M = TypeVar("M", bound=Record)
 

@@ -85,5 +85,9 @@ class Grid:
 
 
 def describe_groups(builder: DocumentBuilder, groups: Iterable[Group]) -> None:
-    """The groups with their descriptions, as a list."""
-    listing(builder, [Phrase(unescape(group.title)).add(unescape(group.description), before="- ") for group in groups])
+    """The groups with their descriptions, as a list; each title is stated as a group."""
+    listing(builder, [_described(unescape(group.title), unescape(group.description)) for group in groups])
+
+
+def _described(title: str, description: str) -> Phrase:
+    return Phrase().add(title, "group", description=description).add(description, before="- ")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from Medical_KG_rev.models import SectionKind
+from Medical_KG_rev.models import SectionKind, Span
 from Medical_KG_rev.parsing.builder import DocumentBuilder
 from Medical_KG_rev.parsing.ctgov.grid import Grid, Statement, describe_groups
 from Medical_KG_rev.parsing.ctgov.labels import readable, yes_no
@@ -44,18 +44,22 @@ def participant_flow(builder: DocumentBuilder, module: ParticipantFlowModule) ->
 def _period(builder: DocumentBuilder, groups: Sequence[Group], period: Period) -> None:
     grid = Grid(groups, "Milestone")
     for milestone in period.milestones:
-        _counts(grid, _MILESTONES.get(milestone.type, milestone.type), milestone.comment, milestone.achievements)
+        told = {"milestone": milestone.type, "period": unescape(period.title)} if milestone.type in _MILESTONES else {}
+        _counts(grid, _MILESTONES.get(milestone.type, milestone.type), milestone.comment, milestone.achievements, told)
     for withdrawal in period.drop_withdraws:
-        _counts(grid, f"Reason not completed: {withdrawal.type}", withdrawal.comment, withdrawal.reasons)
+        _counts(grid, f"Reason not completed: {withdrawal.type}", withdrawal.comment, withdrawal.reasons, {})
     grid.add_to(builder, f"Participant flow: {unescape(period.title)}")
 
 
-def _counts(grid: Grid, label: str, comment: str, counts: Sequence[Achievement]) -> None:
+def _counts(grid: Grid, label: str, comment: str, counts: Sequence[Achievement], told: Mapping[str, str]) -> None:
+    """A row of counts of participants; ``told``, unless empty, is stated of each group."""
     row = grid.row(_noted(unescape(label), comment))
     for count in counts:
         units = f"{count.num_units} units" if count.num_units else ""
         text = ", ".join(part for part in (count.num_subjects, units) if part)
-        grid.cell(row, count.group_id, _noted(text, count.comment), None)
+        size = {**told, "group": grid.title(count.group_id), "participants": count.num_subjects}
+        statement = ("group_size", size) if told and count.num_subjects else None
+        grid.cell(row, count.group_id, _noted(text, count.comment), statement)
 
 
 def _noted(text: str, comment: str) -> str:
@@ -106,7 +110,8 @@ def _outcome_measure(builder: DocumentBuilder, measure: OutcomeMeasure) -> None:
     _measure_table(builder, measure.groups, measure, "Outcome", {"outcome": title, "role": role, "time_frame": time_frame})
     titles = {group.id: unescape(group.title) for group in measure.groups}
     for analysis in measure.analyses:
-        _analysis(builder, analysis, titles)
+        outcome = {"outcome": title, "role": role, "time_frame": time_frame}
+        builder.annotate("analysis", _analysis(builder, analysis, titles), **outcome, **_analysed(analysis, titles))
 
 
 def _role(kind: str) -> str:
@@ -129,7 +134,8 @@ def _measure_table(
             name = "; ".join(part for part in (class_title, unescape(category.title)) if part)
             row = grid.row(name or unescape(measure.title))
             for measurement in category.measurements:
-                statement = _result(grid, measure, measurement, name, outcome) if outcome else None
+                denoms = measured.denoms or measure.denoms
+                statement = _result(grid, measure, denoms, measurement, name, outcome) if outcome else None
                 grid.cell(row, measurement.group_id, _value(measurement), statement)
     how = ", ".join(readable(kind) for kind in (measure.param_type, measure.dispersion_type) if kind)
     units = ", ".join(part for part in (unescape(measure.unit_of_measure), how) if part)
@@ -153,7 +159,18 @@ def _value(measurement: Measurement) -> str:
     return f"{text} [{unescape(measurement.comment)}]" if measurement.comment else text
 
 
-def _result(grid: Grid, measure: Measure, measurement: Measurement, category: str, outcome: dict[str, Any]) -> Statement:
+def _result(
+    grid: Grid,
+    measure: Measure,
+    denoms: Sequence[Denom],
+    measurement: Measurement,
+    category: str,
+    outcome: dict[str, Any],
+) -> Statement:
+    analyzed = [
+        (count.value, denom.units) for denom in denoms for count in denom.counts if count.group_id == measurement.group_id
+    ]
+    number, units = analyzed[0] if analyzed else ("", "")
     return "result", {
         **outcome,
         "group": grid.title(measurement.group_id),
@@ -165,10 +182,12 @@ def _result(grid: Grid, measure: Measure, measurement: Measurement, category: st
         "spread": measurement.spread,
         "lower": measurement.lower_limit,
         "upper": measurement.upper_limit,
+        "analyzed": number,
+        "analyzed_units": units,
     }
 
 
-def _analysis(builder: DocumentBuilder, analysis: Analysis, titles: dict[str, str]) -> None:
+def _analysis(builder: DocumentBuilder, analysis: Analysis, titles: dict[str, str]) -> Span | None:
     """A statistical analysis as one paragraph: groups, hypothesis, test, p-value, estimate, interval, comments."""
     limits = (analysis.ci_lower_limit or "NA", analysis.ci_upper_limit or "NA")
     interval = f"{limits[0]} to {limits[1]}" if analysis.ci_lower_limit or analysis.ci_upper_limit else ""
@@ -187,7 +206,26 @@ def _analysis(builder: DocumentBuilder, analysis: Analysis, titles: dict[str, st
     phrase.add(unescape(analysis.ci_lower_limit_comment)).add(unescape(analysis.ci_upper_limit_comment))
     phrase.add(f"{readable(analysis.dispersion_type)}: {analysis.dispersion_value}".strip(": "), after=".")
     phrase.add(unescape(analysis.estimate_comment)).add(unescape(analysis.other_analysis_description))
-    paragraph(builder, phrase)
+    return paragraph(builder, phrase)
+
+
+def _analysed(analysis: Analysis, titles: dict[str, str]) -> dict[str, Any]:
+    """What an analysis states: the compared groups, the effect, its interval, the test."""
+    return {
+        "groups": [titles.get(group_id, group_id) for group_id in analysis.group_ids],
+        "detail": unescape(analysis.group_description),
+        "analysis_type": analysis.non_inferiority_type,
+        "method": unescape(analysis.statistical_method),
+        "p_value": analysis.p_value,
+        "effect_measure": unescape(analysis.param_type),
+        "effect": analysis.param_value,
+        "ci_level": analysis.ci_pct_value,
+        "ci_sides": analysis.ci_num_sides,
+        "ci_low": analysis.ci_lower_limit,
+        "ci_high": analysis.ci_upper_limit,
+        "dispersion_type": analysis.dispersion_type,
+        "dispersion": analysis.dispersion_value,
+    }
 
 
 def more_info(builder: DocumentBuilder, module: MoreInfoModule) -> None:
