@@ -1,0 +1,133 @@
+"""Which of the lexicon's matches name something: rules for ordinary words, ambiguous symbols, and what is no running text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+
+from Medical_KG_rev.extraction.analysis import AnalysedText
+from Medical_KG_rev.extraction.grounding.document import Span
+from Medical_KG_rev.extraction.lexicon import LexiconMatch, LexiconName, NameKind
+from Medical_KG_rev.models import EntityType
+
+__all__ = ["addresses", "lexicon_spans"]
+
+_ADDRESS = re.compile(
+    r"(?:https?://|ftp://|www\.)[^\s<>\"]+|[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}|(?<!\w)(?:doi:\s*)?10\.\d{4,9}/[^\s<>\"]+",
+    re.IGNORECASE,
+)
+_CUE_DISTANCE = 4
+_CODE_SIGNS = frozenset("_=<>{}\\@#$`|;")
+_FEWEST_SURE = 2
+"""Distinct sure names that a text must have before its ordinary words count."""
+
+_ORDER = (
+    EntityType.DISEASE, EntityType.CHEMICAL, EntityType.GENE, EntityType.SPECIES, EntityType.CELL_LINE,
+    EntityType.PHENOTYPE, EntityType.ANATOMY, EntityType.PROCEDURE,
+)  # fmt: skip
+_SCORES = {"exact": 0.8, "morphology": 0.7}
+
+
+class _Lists(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    never: frozenset[str]
+    everyday: frozenset[str]
+    gene_cues: frozenset[str]
+
+
+@cache
+def _words() -> _Lists:
+    return msgspec.yaml.decode(files(__package__).joinpath("everyday.yaml").read_bytes(), type=_Lists)
+
+
+def addresses(text: str) -> list[tuple[int, int]]:
+    """Ranges of web addresses, e-mail addresses and DOIs: nothing in them is a name."""
+    if "://" not in text and "@" not in text and "www." not in text and "10." not in text:
+        return []
+    return [found.span() for found in _ADDRESS.finditer(text)]
+
+
+def lexicon_spans(text: AnalysedText, matches: Sequence[LexiconMatch]) -> list[Span]:
+    """The matches that name something, typed, in order and not overlapping; where two overlap, the longer one."""
+    words = _words()
+    shorts = {found.short for found in text.abbreviations}
+    sure: list[Span] = []
+    doubtful: list[Span] = []
+    named: set[str] = set()
+    for match in matches:
+        start, end = text.starts[match.first], text.ends[match.last - 1]
+        surface = text.text[start:end]
+        folded = surface.casefold()
+        if folded in words.never or not _is_name(surface) or _is_code(text.text, start, end):
+            continue
+        names = _of_best_type(match.names, surface)
+        kind = names[0].type
+        span = Span(start, end, kind, _SCORES[match.how], "lexicon", names)
+        if folded in words.everyday:
+            doubtful.append(span)
+        elif surface in shorts:
+            sure.append(span)
+        elif _is_symbol(surface, names):
+            if kind is EntityType.GENE and not _is_gene(text, match, surface):
+                continue
+            if kind is not EntityType.GENE and len(surface) < 3:
+                continue
+            doubtful.append(span)
+        else:
+            sure.append(span)
+            if kind in (EntityType.DISEASE, EntityType.CHEMICAL, EntityType.GENE) and len(surface) > 5:
+                named.add(folded)
+    if len(named) >= _FEWEST_SURE:
+        sure += doubtful
+    return _longest(sure)
+
+
+def _is_name(surface: str) -> bool:
+    letters = sum(sign.isalpha() for sign in surface)
+    return letters > 0 and (len(surface) > 2 or (len(surface) == 2 and letters + sum(sign.isdigit() for sign in surface) == 2))
+
+
+def _is_code(text: str, start: int, end: int) -> bool:
+    """Whether the range is glued to signs of program text, or is called like a function."""
+    return text[start - 1 : start] in _CODE_SIGNS or text[end : end + 1] in _CODE_SIGNS or text[end : end + 1] == "("
+
+
+def _of_best_type(names: Sequence[LexiconName], surface: str) -> tuple[LexiconName, ...]:
+    """The names of the type that fits best: by how exactly they are written so, then by what texts are mostly about."""
+
+    def rank(name: LexiconName) -> tuple[bool, bool, int]:
+        return name.name != surface, name.kind is NameKind.SYMBOL, _ORDER.index(name.type) if name.type in _ORDER else len(_ORDER)
+
+    kind = min(names, key=rank).type
+    return tuple(name for name in names if name.type is kind)
+
+
+def _is_symbol(surface: str, names: Sequence[LexiconName]) -> bool:
+    return (
+        " " not in surface
+        and len(surface) <= 6
+        and (surface != surface.lower() or any(name.kind is NameKind.SYMBOL for name in names))
+    )
+
+
+def _is_gene(text: AnalysedText, match: LexiconMatch, surface: str) -> bool:
+    """A symbol is a gene where it has capitals and digits, or a word for what genes are or do is near."""
+    if len(surface) > 3 and any(sign.isdigit() for sign in surface) and sum(sign.isupper() for sign in surface) >= 2:
+        return True
+    cues = _words().gene_cues
+    near = range(max(0, match.first - _CUE_DISTANCE), min(len(text.words), match.last + _CUE_DISTANCE))
+    return any(text.words[at].lower() in cues for at in near)
+
+
+def _longest(spans: Iterable[Span]) -> list[Span]:
+    taken: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        if taken and span.start < taken[-1].end:
+            if span.end - span.start > taken[-1].end - taken[-1].start:
+                taken[-1] = span
+            continue
+        taken.append(span)
+    return taken

@@ -1,0 +1,117 @@
+"""Finds the mentions of a text: the lexicon's names and a tagger's spans merged, variants by rules, then grounded together."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Protocol
+
+from Medical_KG_rev.extraction.analysis import AnalysedText
+from Medical_KG_rev.extraction.grounding.acceptance import addresses, lexicon_spans
+from Medical_KG_rev.extraction.grounding.candidates import Grounder
+from Medical_KG_rev.extraction.grounding.document import Span, ground
+from Medical_KG_rev.extraction.grounding.variants import find_variants
+from Medical_KG_rev.extraction.lexicon import Lexicon, LexiconMatch
+from Medical_KG_rev.extraction.spans import FoundMention
+from Medical_KG_rev.models import EntityType
+
+__all__ = ["MentionFinder", "SpanTagger"]
+
+VERSION = "1"
+
+_VOCABULARIES = {"bc5cdr": "MESH", "ncbi": "MESH", "biored": "MESH"}
+"""What the ids of diseases and chemicals are, by convention; the others take the lexicon's first choice."""
+
+_TAGGED = frozenset(
+    (EntityType.DISEASE, EntityType.CHEMICAL, EntityType.GENE, EntityType.VARIANT, EntityType.SPECIES, EntityType.CELL_LINE)
+)
+"""The types that taggers are trained on: of these the tagger decides."""
+
+
+class Tagged(Protocol):
+    """A span of a tagger: characters ``[start, end)``."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def type(self) -> EntityType: ...
+    @property
+    def score(self) -> float: ...
+
+
+class SpanTagger(Protocol):
+    """What finding asks of a tagger."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    def tag(self, text: AnalysedText, matches: Sequence[LexiconMatch], convention: str = "") -> Sequence[Tagged]: ...
+
+
+class MentionFinder:
+    """Finds and grounds mentions. Without a tagger the lexicon finds them alone."""
+
+    def __init__(self, lexicon: Lexicon, tagger: SpanTagger | None) -> None:
+        self._lexicon = lexicon
+        self._tagger = tagger
+        self._grounders: dict[str | None, Grounder] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with all that decides what is found."""
+        return f"mentions-{VERSION}:{self._lexicon.fingerprint}:{self._tagger.fingerprint if self._tagger else 'lexicon'}"
+
+    def find(self, text: AnalysedText, convention: str = "") -> list[FoundMention]:
+        """Mentions in the order of the text, never overlapping.
+
+        ``convention``: the corpus whose ways of annotating are followed (``bc5cdr``, ``ncbi``, ``biored``); none: all types.
+        """
+        matches = self._lexicon.match(text)
+        spans = lexicon_spans(text, matches)
+        if self._tagger is not None:
+            tagged = [
+                Span(each.start, each.end, each.type, each.score, "tagger")
+                for each in self._tagger.tag(text, matches, convention)
+            ]
+            spans = _merged(tagged, [span for span in spans if span.type not in _TAGGED])
+        spans = _merged(_variants(text), spans)
+        spans = _outside(spans, addresses(text.text))
+        return ground(text, spans, self._grounder(_VOCABULARIES.get(convention)))
+
+    def _grounder(self, vocabulary: str | None) -> Grounder:
+        return self._grounders.setdefault(vocabulary, Grounder(self._lexicon, vocabulary))
+
+
+def _variants(text: AnalysedText) -> list[Span]:
+    """Variants in what was read of the text."""
+    if not text.words:
+        return []
+    return [
+        Span(start, end, EntityType.VARIANT, 0.9, "notation")
+        for start, end in find_variants(text.text)
+        if (at := bisect_left(text.starts, start)) < len(text.starts) and text.starts[at] == start
+    ]
+
+
+def _merged(first: Sequence[Span], second: Sequence[Span]) -> list[Span]:
+    """All of the first, and those of the second that overlap none of them; both in order, and so is the result."""
+    starts = [span.start for span in first]
+    kept = list(first)
+    for span in second:
+        at = bisect_left(starts, span.end)
+        if at == 0 or first[at - 1].end <= span.start:
+            kept.append(span)
+    return sorted(kept, key=lambda span: span.start)
+
+
+def _outside(spans: list[Span], ranges: Sequence[tuple[int, int]]) -> list[Span]:
+    if not ranges:
+        return spans
+    starts = [start for start, _ in ranges]
+    kept = []
+    for span in spans:
+        at = bisect_left(starts, span.end)
+        if at == 0 or ranges[at - 1][1] <= span.start:
+            kept.append(span)
+    return kept
