@@ -41,6 +41,7 @@ def isolation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("HOME", str(home))
         patch.setenv("HAYSTACK_TELEMETRY_ENABLED", "False")
         patch.setenv("DAGSTER_DISABLE_TELEMETRY", "1")
+        patch.setenv("MK_EXTRACTION__TEXT", "false")  # what reads texts has tests of its own, which ask for it
         yield
 
 

@@ -68,5 +68,8 @@ def test_a_real_model_keeps_to_the_schema_and_is_believed_only_where_it_quotes(o
         assert {claim.subject, claim.object} <= set(NAMES.values())
         assert all(TEXT[start:end].strip() for start, end in claim.evidence)
     assert used[0].requests > 0
+    other = ChatEndpoint(base, "another")
     with pytest.raises(RequestRejectedError, match=f"it serves {MODEL}"):
-        ChatEndpoint(base, "another").probe()
+        other.probe()
+    chat.close()
+    other.close()
