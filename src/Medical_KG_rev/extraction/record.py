@@ -7,7 +7,7 @@ from typing import Any
 from Medical_KG_rev.extraction.names import doi_id, openalex_id, pmcid_id, pmid_id
 from Medical_KG_rev.extraction.publications import read_publication
 from Medical_KG_rev.extraction.statements import Statements
-from Medical_KG_rev.extraction.trials import TrialReader
+from Medical_KG_rev.extraction.trials import Meaning, TrialReader
 from Medical_KG_rev.models import Annotation, Claim, Document, Entity, EntityType, StageContext
 
 _KINDS = {"study": EntityType.STUDY, "article": EntityType.PUBLICATION}
@@ -34,10 +34,13 @@ class RecordExtractor:
 
     It reads the document's annotations and metadata, whatever the source, and yields the document itself as an entity, the
     things that its record names with their mentions, and claims about them with the ranges that say so. Nothing is guessed: a
-    text without annotations yields its own entity and no claim.
+    text without annotations yields its own entity and no claim. ``meaning`` grounds names for which the record gives no
+    identifier; ``version`` is its fingerprint.
     """
 
-    fingerprint = "record-2"
+    def __init__(self, meaning: Meaning | None = None, version: str = "") -> None:
+        self._meaning = meaning
+        self.fingerprint = f"record-2:{version}" if version else "record-2"
 
     def execute(self, ctx: StageContext, document: Document) -> tuple[list[Entity], list[Claim]]:  # noqa: ARG002 - the contract's
         """Entities with their mentions, and claims with their evidence; the same for the same document, in the same order."""
@@ -52,7 +55,7 @@ class RecordExtractor:
         statements = Statements(document)
         statements.entity(own.id, own.type, own.name, xrefs=own.xrefs, **own.attributes)
         if own.type is EntityType.STUDY:
-            TrialReader(statements, by_kind).read()
+            TrialReader(statements, by_kind, self._meaning).read()
         read_publication(statements, by_kind)
         return statements
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
@@ -11,6 +11,9 @@ from Medical_KG_rev.extraction.names import mesh_curie, normal, own_id, short_ha
 from Medical_KG_rev.extraction.statements import Statements
 from Medical_KG_rev.extraction.trial_results import ResultReader, arm_id
 from Medical_KG_rev.models import Annotation, EntityType
+
+Meaning = Callable[[str, EntityType], tuple[str, str] | None]
+"""What a name of a type means: its CURIE and canonical name; None when that is not known for sure."""
 
 MAX_TESTED_PAIRS = 2_000
 """Above this many (intervention, condition) pairs a record says nothing about any single one, and none is claimed."""
@@ -24,9 +27,13 @@ _INTERVENTION_TYPES = {
 
 
 class TrialReader:
-    """Reads the annotations of one trial. MeSH terms of the derived section ground the names that the sponsor wrote."""
+    """Reads the annotations of one trial.
 
-    def __init__(self, statements: Statements, by_kind: Mapping[str, list[Annotation]]) -> None:
+    MeSH terms of the derived section ground the names that the sponsor wrote; else ``meaning`` may know a name.
+    """
+
+    def __init__(self, statements: Statements, by_kind: Mapping[str, list[Annotation]], meaning: Meaning | None = None) -> None:
+        self._meaning = meaning
         self._say = statements
         self._study = statements.document.doc_id
         self._by_kind = by_kind
@@ -79,11 +86,13 @@ class TrialReader:
                 names.setdefault(word_key(name), (mesh, term))
 
     def _ground(self, role: str, name: str, type: EntityType, *mentions: Annotation, **details: Any) -> str:
-        """The entity of a name: the MeSH term it is a variant of, else an entity of our own."""
-        mesh = self._mesh[role].get(word_key(name))
-        if mesh is None:
+        """The entity of a name: the MeSH term that it is a variant of, else what it is known to mean, else one of our own."""
+        known = self._mesh[role].get(word_key(name)) or (self._meaning(name, type) if self._meaning is not None else None)
+        if known is None:
             return self._say.entity(own_id(type, name), type, name, *mentions, **details)
-        return self._say.entity(mesh[0], type, mesh[1], *mentions, **{**details, "aliases": (name, *details.get("aliases", ()))})
+        return self._say.entity(
+            known[0], type, known[1], *mentions, **{**details, "aliases": (name, *details.get("aliases", ()))}
+        )
 
     def _condition(self, annotation: Annotation) -> None:
         condition = self._ground("condition", self._quote(annotation), EntityType.DISEASE, annotation)
