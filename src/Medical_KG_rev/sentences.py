@@ -12,6 +12,8 @@ _LINE = re.compile(r"[^\n]*\n+|[^\n]+")
 _SLICE = re.compile(r".{1,20000}(?:\s+|\Z)|.{20000}", re.DOTALL)
 """Sentence search is bounded to this many characters at once, so that no input makes it slow."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\[])(?:approx|ca|cf|eqs?|etc|ext|figs?|incl|nos?|pp?|refs?|resp|sect|spp?|ssp|subsp|suppl|tabs?|var|viz|vols?|vs)"
     r"\.\s*\Z",
@@ -42,12 +44,23 @@ def split_units(text: str) -> list[str]:
 
 def _sentences(line: str) -> list[str]:
     sentences: list[str] = []
-    for piece in segment("en", line):
+    for piece in _segments(line):
         if sentences and (piece[:1].islower() or _goes_on(sentences[-1])):
             sentences[-1] += piece
         else:
             sentences.append(piece)
     return sentences
+
+
+def _segments(line: str) -> list[str]:
+    """What the segmenter cuts; half of a surrogate pair, which it cannot take, stands as some other sign meanwhile."""
+    if _SURROGATE.search(line) is None:
+        return list(segment("en", line))
+    pieces, start = [], 0
+    for piece in segment("en", _SURROGATE.sub("\ufffd", line)):
+        pieces.append(line[start : start + len(piece)])
+        start += len(piece)
+    return pieces
 
 
 def _goes_on(sentence: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from Medical_KG_rev.extraction.abbreviations import Abbreviation, find_abbreviations
 from Medical_KG_rev.sentences import split_units
 
-_TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\s]")
+TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\s]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def analyse(text: str, ranges: Sequence[tuple[int, int]] | None = None) -> Analy
         offset = range_start
         for piece in split_units(text[range_start:range_end]):
             first = len(words)
-            for token in _TOKEN.finditer(piece):
+            for token in TOKEN.finditer(piece):
                 words.append(token.group())
                 starts.append(offset + token.start())
                 ends.append(offset + token.end())

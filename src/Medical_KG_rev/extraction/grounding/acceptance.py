@@ -21,7 +21,8 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 _CUE_DISTANCE = 4
-_CODE_SIGNS = frozenset("_=<>{}\\@#$`|;")
+_CODE_SIGNS = frozenset("_=<>{}\\@#$`|")
+_LONGEST_SYMBOL = 6
 _FEWEST_SURE = 2
 """Distinct sure names that a text must have before its ordinary words count."""
 
@@ -61,12 +62,13 @@ def lexicon_spans(text: AnalysedText, matches: Sequence[LexiconMatch]) -> list[S
         start, end = text.starts[match.first], text.ends[match.last - 1]
         surface = text.text[start:end]
         folded = surface.casefold()
-        if folded in words.never or not _is_name(surface) or _is_code(text.text, start, end):
-            continue
         names = _of_best_type(match.names, surface)
+        shouted = surface.isupper() and len(surface) <= _LONGEST_SYMBOL and names[0].kind is NameKind.SYMBOL
+        if (folded in words.never and not shouted) or not _is_name(surface) or _is_code(text.text, start, end):
+            continue
         kind = names[0].type
         span = Span(start, end, kind, _SCORES[match.how], "lexicon", names)
-        if folded in words.everyday:
+        if folded in words.everyday and not shouted:
             doubtful.append(span)
         elif surface in shorts:
             sure.append(span)

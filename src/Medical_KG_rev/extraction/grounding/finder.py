@@ -9,6 +9,7 @@ from typing import Protocol
 from Medical_KG_rev.extraction.analysis import AnalysedText
 from Medical_KG_rev.extraction.grounding.acceptance import addresses, lexicon_spans
 from Medical_KG_rev.extraction.grounding.candidates import Grounder
+from Medical_KG_rev.extraction.grounding.definitions import follow_definitions, merged
 from Medical_KG_rev.extraction.grounding.document import Span, ground
 from Medical_KG_rev.extraction.grounding.variants import find_variants
 from Medical_KG_rev.extraction.lexicon import Lexicon, LexiconMatch
@@ -68,14 +69,14 @@ class MentionFinder:
         ``convention``: the corpus whose ways of annotating are followed (``bc5cdr``, ``ncbi``, ``biored``); none: all types.
         """
         matches = self._lexicon.match(text)
-        spans = lexicon_spans(text, matches)
+        spans = follow_definitions(text, lexicon_spans(text, matches))
         if self._tagger is not None:
             tagged = [
                 Span(each.start, each.end, each.type, each.score, "tagger")
                 for each in self._tagger.tag(text, matches, convention)
             ]
-            spans = _merged(tagged, [span for span in spans if span.type not in _TAGGED])
-        spans = _merged(_variants(text), spans)
+            spans = merged(tagged, [span for span in spans if span.type not in _TAGGED])
+        spans = merged(_variants(text), spans)
         spans = _outside(spans, addresses(text.text))
         return ground(text, spans, self._grounder(_VOCABULARIES.get(convention)))
 
@@ -84,25 +85,14 @@ class MentionFinder:
 
 
 def _variants(text: AnalysedText) -> list[Span]:
-    """Variants in what was read of the text."""
-    if not text.words:
-        return []
-    return [
-        Span(start, end, EntityType.VARIANT, 0.9, "notation")
-        for start, end in find_variants(text.text)
-        if (at := bisect_left(text.starts, start)) < len(text.starts) and text.starts[at] == start
-    ]
-
-
-def _merged(first: Sequence[Span], second: Sequence[Span]) -> list[Span]:
-    """All of the first, and those of the second that overlap none of them; both in order, and so is the result."""
-    starts = [span.start for span in first]
-    kept = list(first)
-    for span in second:
-        at = bisect_left(starts, span.end)
-        if at == 0 or first[at - 1].end <= span.start:
-            kept.append(span)
-    return sorted(kept, key=lambda span: span.start)
+    """Variants in what was read of the text: from the start of a token to the end of one."""
+    starts, ends = text.starts, text.ends
+    found = []
+    for start, end in find_variants(text.text) if text.words else ():
+        first, last = bisect_left(starts, start), bisect_left(ends, end)
+        if first < len(starts) and starts[first] == start and last < len(ends) and ends[last] == end:
+            found.append(Span(start, end, EntityType.VARIANT, 0.9, "notation"))
+    return found
 
 
 def _outside(spans: list[Span], ranges: Sequence[tuple[int, int]]) -> list[Span]:
