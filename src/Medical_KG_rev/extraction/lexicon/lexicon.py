@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from Medical_KG_rev.extraction.analysis import AnalysedText
-from Medical_KG_rev.extraction.lexicon.normal import APOSTROPHES, key, token_forms
+from Medical_KG_rev.extraction.lexicon.names import word_hash
+from Medical_KG_rev.extraction.lexicon.normal import APOSTROPHES, capitals_of, key, token_forms
 from Medical_KG_rev.extraction.lexicon.storage import ArrayFile
-from Medical_KG_rev.extraction.lexicon.terms import Concept, LexiconName, NameKind
+from Medical_KG_rev.extraction.lexicon.terms import Concept, LexiconName, NameKind, Use
 from Medical_KG_rev.models import EntityType
 
 __all__ = ["Lexicon", "LexiconMatch"]
@@ -119,7 +119,7 @@ class Lexicon:
     def resolve(self, curie: str) -> str | None:
         """The canonical CURIE of a concept, from any of its ids in any letter case; None when there is no such concept."""
         at = self._concept_number(curie)
-        return None if at is None else self._text("concept_id", at)
+        return None if at is None else self._file.text("concept_id", at)
 
     def concept(self, curie: str) -> Concept | None:
         """All that is known of a concept, by any of its ids in any letter case."""
@@ -129,9 +129,9 @@ class Lexicon:
         first, last = self._file.array("concept_name")[at : at + 2]
         names = tuple(self._name(number) for number in range(first, last))
         sources = [source for source in self._sources if any(name.source == source["name"] for name in names)]
-        xrefs = self._text("concept_xrefs", at)
+        xrefs = self._file.text("concept_xrefs", at)
         return Concept(
-            id=self._text("concept_id", at),
+            id=self._file.text("concept_id", at),
             type=self._types[self._file.array("concept_type")[at]],
             name=names[0].name if names else curie,
             names=names,
@@ -153,7 +153,7 @@ class Lexicon:
             below = set(child[first[one] : first[one + 1]].tolist()) - seen
             seen |= below
             waiting += below
-        return frozenset(self._text("concept_id", one) for one in seen - {at})
+        return frozenset(self._file.text("concept_id", one) for one in seen - {at})
 
     def broader(self, curie: str) -> tuple[str, ...]:
         """The concepts directly above one, in the order of their ids."""
@@ -162,7 +162,7 @@ class Lexicon:
             return ()
         places = np.flatnonzero(self._file.array("child") == at)
         parents = np.searchsorted(self._file.array("child_first"), places, side="right") - 1
-        return tuple(self._text("concept_id", int(parent)) for parent in parents)
+        return tuple(self._file.text("concept_id", int(parent)) for parent in parents)
 
     def _numbers(self, text: AnalysedText) -> tuple[NDArray[np.int64], list[int]]:
         """Numbers of the comparable tokens, and the token that each comes from; -1 for unknown ones and between sentences."""
@@ -199,11 +199,11 @@ class Lexicon:
 
     def _number(self, form: str) -> int:
         hashes = self._file.array("word_hash")
-        digest = hashlib.blake2b(form.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        at = int(np.searchsorted(hashes, np.uint64(int.from_bytes(digest, "little"))))
+        wanted = word_hash(form)
+        at = int(np.searchsorted(hashes, np.uint64(wanted)))
         numbers = self._file.array("word_number")
-        while at < len(hashes) and int(hashes[at]) == int.from_bytes(digest, "little"):
-            if self._text("word", int(numbers[at])) == form:
+        while at < len(hashes) and int(hashes[at]) == wanted:
+            if self._file.text("word", int(numbers[at])) == form:
                 return int(numbers[at])
             at += 1
         return _UNKNOWN
@@ -249,9 +249,9 @@ class Lexicon:
     def _match(self, text: AnalysedText, first: int, last: int, state: int) -> LexiconMatch | None:
         names, any_case = self._names(state)
         surface = text.text[text.starts[first] : text.ends[last - 1]]
-        if any_case:
-            capitals = _capitals(surface)
-            names = tuple(name for name in names if not name.needs_case or _capitals(name.name) == capitals)
+        if not any_case:
+            capitals = capitals_of(surface)
+            names = tuple(name for name in names if _counts(name, capitals))
         if not names:
             return None
         folded = surface.casefold()
@@ -264,20 +264,20 @@ class Lexicon:
             if len(self._named) >= _CACHED:
                 self._named.clear()
             first, last = self._file.array("state_first")[state : state + 2]
-            numbers, cases = self._file.array("state_name")[first:last], self._file.array("state_case")[first:last]
-            names = tuple(self._name(int(number), bool(case)) for number, case in zip(numbers, cases, strict=True))
-            found = self._named[state] = (names, any(name.needs_case for name in names))
+            numbers, uses = self._file.array("state_name")[first:last], self._file.array("state_use")[first:last]
+            names = tuple(self._name(int(number), Use(case)) for number, case in zip(numbers, uses, strict=True))
+            found = self._named[state] = (names, all(use == Use.ANY_CASE for use in uses))
         return found
 
-    def _name(self, number: int, needs_case: bool = False) -> LexiconName:
+    def _name(self, number: int, use: Use = Use.ANY_CASE) -> LexiconName:
         concept = int(self._file.array("name_concept")[number])
         return LexiconName(
-            name=self._text("name", number),
-            concept=self._text("concept_id", concept),
+            name=self._file.text("name", number),
+            concept=self._file.text("concept_id", concept),
             type=self._types[self._file.array("concept_type")[concept]],
             kind=NameKind(int(self._file.array("name_kind")[number])),
             source=self._sources[self._file.array("name_source")[number]]["name"],
-            needs_case=needs_case,
+            use=use,
         )
 
     def _concept_number(self, curie: str) -> int | None:
@@ -285,18 +285,13 @@ class Lexicon:
         low, high = 0, len(self._file.array("id_end"))
         while low < high:
             middle = (low + high) // 2
-            if self._text("id", middle) < wanted:
+            if self._file.text("id", middle) < wanted:
                 low = middle + 1
             else:
                 high = middle
-        if low == len(self._file.array("id_end")) or self._text("id", low) != wanted:
+        if low == len(self._file.array("id_end")) or self._file.text("id", low) != wanted:
             return None
         return int(self._file.array("id_concept")[low])
-
-    def _text(self, pool: str, at: int) -> str:
-        ends: NDArray[Any] = self._file.array(f"{pool}_end")
-        start = int(ends[at - 1]) if at else 0
-        return self._file.array(f"{pool}_text")[start : int(ends[at])].tobytes().decode("utf-8")
 
 
 def _glued(text: AnalysedText, at: int) -> bool:
@@ -306,5 +301,7 @@ def _glued(text: AnalysedText, at: int) -> bool:
     return text.words[at][0].isalnum() and text.words[at - 1][-1].isalnum()
 
 
-def _capitals(text: str) -> str:
-    return "".join(sign for sign in text if sign.isupper())
+def _counts(name: LexiconName, capitals: str) -> bool:
+    if name.use is Use.ANY_CASE:
+        return True
+    return name.use is Use.OWN_CASE and capitals_of(name.name) == capitals

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
-__all__ = ["APOSTROPHES", "DASHES", "key", "token_forms", "tokens"]
+__all__ = ["APOSTROPHES", "DASHES", "capitals_of", "key", "token_forms", "tokens"]
 
 _TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\s]")
 """The tokens of :mod:`Medical_KG_rev.extraction.analysis`."""
@@ -19,7 +20,8 @@ APOSTROPHES = frozenset("'’‘ʼ′`´＇")
 _GREEK = {
     "α": "alpha", "β": "beta", "ϐ": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ϵ": "epsilon", "ζ": "zeta", "η": "eta",
     "θ": "theta", "ϑ": "theta", "ι": "iota", "κ": "kappa", "ϰ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi",
-    "ο": "omicron", "π": "pi", "ρ": "rho", "σ": "sigma", "ς": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "ϕ": "phi", "χ": "chi", "ψ": "psi",
+    "ο": "omicron",
+    "π": "pi", "ρ": "rho", "σ": "sigma", "ς": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "ϕ": "phi", "χ": "chi", "ψ": "psi",
     "ω": "omega",
 }  # fmt: skip
 _GREEK_RUN = re.compile("([" + "".join(_GREEK) + "])")
@@ -34,6 +36,7 @@ def tokens(name: str) -> list[str]:
     return _TOKEN.findall(name)
 
 
+@lru_cache(maxsize=1 << 17)
 def token_forms(token: str) -> tuple[str, ...]:
     """The comparable form of one token: none for a hyphen or an apostrophe, several where a Greek letter is part of it."""
     if token in DASHES or token in APOSTROPHES:
@@ -59,6 +62,11 @@ def key(name: str) -> tuple[str, ...]:
             continue
         found += token_forms(word)
     return tuple(found)
+
+
+def capitals_of(text: str) -> str:
+    """Its capital letters: of two texts with the same comparable form, whether they are written in the same case."""
+    return "".join(sign for sign in text if sign.isupper())
 
 
 def _spelled(word: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from Medical_KG_rev.errors import ModelCorruptError
 
-__all__ = ["ArrayFile", "write_arrays"]
+__all__ = ["ArrayFile", "text_pool", "write_arrays"]
 
 _MAGIC = b"MKLEX001"
 _ALIGNMENT = 64
@@ -59,6 +59,13 @@ def _start(header_bytes: int) -> int:
     return -(-(48 + header_bytes) // _ALIGNMENT) * _ALIGNMENT
 
 
+def text_pool(name: str, texts: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Texts as two arrays: one run of UTF-8 bytes, and where each text ends."""
+    encoded = [text.encode("utf-8", "replace") for text in texts]
+    ends = np.cumsum([len(one) for one in encoded], dtype=np.int64)
+    return {f"{name}_end": ends.astype(np.uint32), f"{name}_text": np.frombuffer(b"".join(encoded), np.uint8)}
+
+
 class ArrayFile:
     """An open file of arrays.
 
@@ -97,6 +104,12 @@ class ArrayFile:
                 raise self._corrupt(f"its part {name} is not as written")
             found = self._arrays[name] = np.frombuffer(raw, dtype=section.dtype)
         return found
+
+    def text(self, pool: str, at: int) -> str:
+        """Text number ``at`` of a pool."""
+        ends = self.array(f"{pool}_end")
+        start = int(ends[at - 1]) if at else 0
+        return self.array(f"{pool}_text")[start : int(ends[at])].tobytes().decode("utf-8")
 
     def check(self) -> None:
         """Compares every array."""

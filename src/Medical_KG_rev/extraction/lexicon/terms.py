@@ -7,7 +7,10 @@ from enum import IntEnum
 
 from Medical_KG_rev.models import EntityType
 
-__all__ = ["Concept", "LexiconName", "NameKind", "Term"]
+__all__ = ["TYPES", "Concept", "LexiconName", "NameKind", "Term", "Use"]
+
+TYPES = tuple(EntityType)
+"""In the order by which the file numbers them; the file names them too."""
 
 
 class NameKind(IntEnum):
@@ -20,12 +23,23 @@ class NameKind(IntEnum):
     BRAND = 3
 
 
+class Use(IntEnum):
+    """Where a spelling counts as a name."""
+
+    ANY_CASE = 0
+    OWN_CASE = 1
+    """Only in its own letter case."""
+    LOOKED_UP = 2
+    """Never in running text, where it is a common word: only when it is asked for."""
+
+
 @dataclass(slots=True)
 class Term:
     """One entry of one source.
 
     ``names``: the preferred one first. ``same``: ids that the source, or a published mapping, says are the same concept.
-    ``xrefs``: ids of vocabularies that are not part of the lexicon. ``parents``: broader concepts.
+    ``xrefs``: ids of vocabularies that are not part of the lexicon. ``parents``: broader concepts. ``former``: ids of the same
+    vocabulary that it had before.
     """
 
     id: str
@@ -34,18 +48,24 @@ class Term:
     same: tuple[str, ...] = ()
     xrefs: tuple[str, ...] = ()
     parents: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LexiconName:
-    """A name of a concept. ``concept`` is its canonical CURIE. ``needs_case``: it counts only in the letter case it has here."""
+    """A name of a concept. ``concept`` is its canonical CURIE."""
 
     name: str
     concept: str
     type: EntityType
     kind: NameKind
     source: str
-    needs_case: bool
+    use: Use
+
+    @property
+    def needs_case(self) -> bool:
+        """Whether it counts only in the letter case that it has here."""
+        return self.use is not Use.ANY_CASE
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,41 +3,75 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
 
-from Medical_KG_rev.extraction.lexicon.terms import NameKind
+from Medical_KG_rev.extraction.lexicon.normal import key
+from Medical_KG_rev.extraction.lexicon.terms import NameKind, Use
 from Medical_KG_rev.models import EntityType
 
-__all__ = ["needs_case", "spellings"]
+__all__ = ["CommonWords", "common_words", "how_used", "spellings"]
 
-_INVERTIBLE = re.compile(r"[^,()\[\]]*[^\W\d_]{2}[^,()\[\]]*(?:, [^,()\[\]]*[^\W\d_]{2}[^,()\[\]]*){1,2}")
+_INVERTIBLE = re.compile(r"[^,()\[\]]*[^\W\d_]{3}[^,()\[\]]*(?:, [^,()\[\]]*[^\W\d_]{3}[^,()\[\]]*){1,2}")
 _PROTEIN = re.compile(r"(.+?)(?: protein)?, human", re.IGNORECASE)
 _LONGEST_ACRONYM = 6
+_SHORTEST_CELL_LINE = 4
 
 
-def spellings(name: str, kind: EntityType) -> Iterator[str]:
-    """The name, and what it is written as in running text: `Arthritis, Juvenile` is also `Juvenile Arthritis`."""
-    yield name
+def spellings(name: str, kind: EntityType) -> Iterator[tuple[str, bool]]:
+    """The name, and what it is written as in running text: `Arthritis, Juvenile` is also `Juvenile Arthritis`.
+
+    With each, whether it can be a symbol only: `p53 protein, human` is also the symbol `p53`.
+    """
+    yield name, False
     protein = _PROTEIN.fullmatch(name) if kind is EntityType.GENE else None
     if protein:
-        yield protein.group(1)
+        if not protein.group(1).islower() or " " in protein.group(1):
+            yield protein.group(1), " " not in protein.group(1)
     elif _INVERTIBLE.fullmatch(name):
-        yield " ".join(reversed(name.split(", ")))
+        yield " ".join(reversed(name.split(", "))), False
 
 
-def needs_case(name: str, kind: NameKind, *, shouted: bool = False) -> bool:
-    """Whether a name counts only in its own letter case: symbols without digits, acronyms, and very short names.
+def how_used(name: str, path: tuple[str, ...], name_kind: NameKind, kind: EntityType) -> Use:
+    """How a spelling counts: symbols without digits, acronyms, very short names and common words need their own letter case.
 
-    ``shouted``: the source writes every name in capitals, so capitals say nothing.
+    Names only for those who look them up: a single letter, a number, a common word in small letters, a function word with a
+    number (`at 3`), a cell line's name that is short or in small letters.
     """
     letters = [sign for sign in name if sign.isalpha()]
-    if not letters:
-        return False
-    if len(name) <= 2:
+    words = common_words()
+    if not letters or len(name) == 1 or name in words.capitals:
+        return Use.LOOKED_UP
+    if path in words.keys:
+        return Use.OWN_CASE if any(sign.isupper() for sign in name[1:]) else Use.LOOKED_UP
+    if len(path) == 2 and path[:1] in words.keys and path[1].isdigit():
+        return Use.LOOKED_UP
+    if kind is EntityType.CELL_LINE:
+        return Use.OWN_CASE if len(name) >= _SHORTEST_CELL_LINE and not name.islower() else Use.LOOKED_UP
+    return Use.OWN_CASE if _needs_case(name, letters, name_kind) else Use.ANY_CASE
+
+
+def _needs_case(name: str, letters: Sequence[str], kind: NameKind) -> bool:
+    if len(name) <= 3:
         return True
-    if shouted:
-        return len(letters) <= 3
     if kind is NameKind.SYMBOL:
-        return not any(sign.isdigit() for sign in name) or len(name) <= 3
-    capitals = sum(sign.isupper() for sign in letters)
-    return (len(letters) <= _LONGEST_ACRONYM and " " not in name and (capitals == len(letters) or capitals > 1)) or len(name) <= 3
+        return len(letters) <= 2 or not any(sign.isdigit() for sign in name)
+    return " " not in name and len(letters) <= _LONGEST_ACRONYM and sum(sign.isupper() for sign in letters) > 1
+
+
+class CommonWords(NamedTuple):
+    """``keys``: comparable forms that are common words in any letter case; ``capitals``: names that are common as they are."""
+
+    keys: frozenset[tuple[str, ...]]
+    capitals: frozenset[str]
+
+
+@cache
+def common_words() -> CommonWords:
+    """The list beside this module."""
+    text = (resources.files(__package__) / "common_words.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    capitals = frozenset(line for line in lines if line.isupper())
+    return CommonWords(frozenset(key(line) for line in lines if line not in capitals), capitals)
