@@ -1,7 +1,7 @@
-"""The predicates of claims that records state, each with what it says.
+"""The predicates of claims that records and texts state, each with what it says.
 
 Names are Biolink's (https://w3id.org/biolink, 4.4: predicates and, for trials, node properties) where Biolink has one that says
-no more than the record does. The rest are this project's own, with the prefix ``MK``.
+no more than its source does. The rest are this project's own, with the prefix ``MK``.
 """
 
 from __future__ import annotations
@@ -28,6 +28,21 @@ SAMPLE_SIZE: Final = "biolink:total_sample_size"
 COMPARED_BETWEEN: Final = "MK:compared_between_groups"
 REQUIRES: Final = "MK:requires"
 EXCLUDES: Final = "MK:excludes"
+PERMITS: Final = "MK:permits"
+CAUSES: Final = "biolink:causes"
+TREATS: Final = "biolink:treats_or_applied_or_studied_to_treat"
+ASSOCIATED_WITH: Final = "biolink:associated_with"
+POSITIVELY_CORRELATED: Final = "biolink:positively_correlated_with"
+NEGATIVELY_CORRELATED: Final = "biolink:negatively_correlated_with"
+GENE_OF_CONDITION: Final = "biolink:gene_associated_with_condition"
+GENETICALLY_ASSOCIATED: Final = "biolink:genetically_associated_with"
+MORE_LIKELY_WITH: Final = "biolink:associated_with_increased_likelihood_of"
+LESS_LIKELY_WITH: Final = "biolink:associated_with_decreased_likelihood_of"
+BINDS: Final = "biolink:binds"
+DRUG_INTERACTION: Final = "biolink:pharmacologically_interacts_with"
+CONVERTED: Final = "MK:converted_with"
+USED_TOGETHER: Final = "MK:used_together_with"
+COMPARED_WITH: Final = "MK:compared_with"
 
 PREDICATES: Final = {
     STUDIES_CONDITION: "a study is about this condition",
@@ -50,5 +65,20 @@ PREDICATES: Final = {
     COMPARED_BETWEEN: "an outcome was compared between groups, with this effect, interval or p-value; who fared better is not said",
     REQUIRES: "a study takes only people for whom this holds",
     EXCLUDES: "a study takes no people for whom this holds",
+    PERMITS: "a study says that people for whom this holds may take part",
+    CAUSES: "a chemical brings about a disease or symptom",
+    TREATS: "a chemical is given for a disease, or was studied for it, or lessens it; says nothing about approval",
+    ASSOCIATED_WITH: "two things are related in a way that the text does not tell, or that has no predicate of its own",
+    POSITIVELY_CORRELATED: "with more of one there is more of the other: expression, activity, effect, severity",
+    NEGATIVELY_CORRELATED: "with more of one there is less of the other",
+    GENE_OF_CONDITION: "a gene or its product has to do with a disease",
+    GENETICALLY_ASSOCIATED: "a variant has to do with a disease",
+    MORE_LIKELY_WITH: "a variant brings about a disease or makes it more likely",
+    LESS_LIKELY_WITH: "a variant protects from a disease",
+    BINDS: "two molecules bind to each other",
+    DRUG_INTERACTION: "one drug changes what another does, or how it is taken up or broken down",
+    CONVERTED: "one of two chemicals is converted into the other",
+    USED_TOGETHER: "two drugs are given together",
+    COMPARED_WITH: "two drugs are compared",
 }
 """Predicate → what a claim with it says."""
