@@ -100,35 +100,44 @@ class _Sentence:
         return range(start, end)
 
     def _ends(self, index: int, start: int, trigger: Trigger) -> bool:
-        word, lists = self._words[index], self._lists
+        """Whether the scope that began at ``start`` ends before this token."""
+        word = self._words[index]
         if self._boundary[index] and not (index == start and word == ":"):
             return True
-        if self._inside[index] and not self._begins[index]:
+        if self._inside[index]:
             return False
-        if trigger.sign & Sign.FAMILY and word in lists["self"]:
+        if trigger.sign & Sign.FAMILY and word in self._lists["self"]:
             return True
-        if word == "and" and trigger.sign & Sign.NEGATED and self._words[index + 1 : index + 2] in (["a"], ["an"], ["the"]):
+        if trigger.sign & Sign.NEGATED and self._goes_on(index, start, trigger.scope):
             return True
-        scope = trigger.scope
-        if scope is Scope.CLAUSE:
-            following = self._words[index + 1 : index + 2]
-            return word in ("after", "during") or (
-                word in ("in", "among", "of") and bool(lists["population"].intersection(following))
-            )
-        if scope is Scope.PHRASE and word in (",", "and"):
+        if trigger.scope is Scope.CLAUSE:
+            return self._tells_population(index)
+        if trigger.scope is Scope.PHRASE and word in (",", "and"):
             return True
-        if scope is Scope.NOUNS and word.endswith("ed") and word not in lists["occur"] and not self._inside[index]:
-            return True
-        if word in lists["auxiliary"] and index > start and trigger.sign & Sign.NEGATED and scope is not Scope.NOUNS:
-            return True
-        if scope is Scope.PHRASE and index == start and word in lists["prepositions"]:
-            return True
-        return (
-            word in lists["prepositions"]
-            and index > start
-            and self._words[index - 1] not in lists["transparent"]
-            and not self._inside[index]
+        return self._is_preposition(index, start, trigger.scope)
+
+    def _goes_on(self, index: int, start: int, scope: Scope) -> bool:
+        """Whether the clause goes on about what was denied: by a verb, or by something else beside it (`no A and a B`)."""
+        word = self._words[index]
+        if word == "and":
+            return self._words[index + 1 : index + 2] in (["a"], ["an"], ["the"])
+        if scope is Scope.NOUNS:
+            return word.endswith("ed") and word not in self._lists["occur"]
+        return index > start and word in self._lists["auxiliary"]
+
+    def _tells_population(self, index: int) -> bool:
+        word = self._words[index]
+        following = self._words[index + 1 : index + 2]
+        return word in ("after", "during") or (
+            word in ("in", "among", "of") and not self._lists["population"].isdisjoint(following)
         )
+
+    def _is_preposition(self, index: int, start: int, scope: Scope) -> bool:
+        """Whether a list ends at this preposition; `such as` goes on, and so does `treatment with`."""
+        word, before = self._words[index], self._words[index - 1] if index else ""
+        if word not in self._lists["prepositions"] or (word == "as" and before == "such"):
+            return False
+        return scope is Scope.PHRASE if index == start else before not in self._lists["transparent"]
 
     def _backward(self, match: Match, trigger: Trigger) -> range:
         """Back to where the clause begins; of its subject, what stands before the first preposition."""

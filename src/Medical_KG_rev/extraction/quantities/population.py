@@ -57,8 +57,8 @@ _GROUP = re.compile(
 )
 _GROUP_NAMES = tuple(_GROUPS)
 _SEX = re.compile(
-    r"\b(?:(?P<all>both\s(?:sexes|genders)|(?:males?|men)\s(?:and|or)\s(?:non-?pregnant\s)?(?:females?|women)"
-    r"|(?:females?|women)\s(?:and|or)\s(?:males?|men)|either\ssex|any\sgender)"
+    r"\b(?:(?P<all>both\s(?:sexes|genders)|(?:males?|m[ae]n)\s(?:and|or)\s(?:non-?pregnant\s)?(?:females?|wom[ae]n)"
+    r"|(?:females?|wom[ae]n)\s(?:and|or)\s(?:males?|m[ae]n)|either\ssex|any\sgender)"
     r"|(?P<female>females?|wom[ae]n|girls?)|(?P<male>males?|m[ae]n|boys?))\b",
     re.IGNORECASE,
 )

@@ -24,7 +24,8 @@ _EXACT: Final = {
     "km": "km", "m": "m", "cm": "cm", "mm": "mm", "µm": "um", "μm": "um", "um": "um", "nm": "nm",
     "m2": "m2", "m^2": "m2", "m²": "m2", "cm2": "cm2", "cm^2": "cm2", "cm²": "cm2", "mm2": "mm2", "mm^2": "mm2", "mm²": "mm2",
     # time
-    "s": "s", "sec": "s", "ms": "ms", "min": "min", "h": "h", "hr": "h", "hrs": "h", "d": "d", "wk": "wk", "wks": "wk",
+    "s": "s", "sec": "s", "ms": "ms", "msec": "ms", "min": "min", "h": "h", "hr": "h", "hrs": "h", "d": "d",
+    "wk": "wk", "wks": "wk",
     "mo": "mo", "mos": "mo", "yr": "a", "yrs": "a", "y": "a",
     # pressure, energy, temperature, radiation, electricity, frequency
     "mmHg": "mm[Hg]", "mm Hg": "mm[Hg]", "kPa": "kPa", "cmH2O": "cm[H2O]", "cm H2O": "cm[H2O]", "kcal": "kcal", "kJ": "kJ",
@@ -51,8 +52,10 @@ _WORDS: Final = {
     "calorie": "cal", "gray": "Gy", "cell": "{cells}", "copy": "{copies}", "copie": "{copies}", "beat": "{beats}",
     "breath": "{breaths}", "tablet": "{tablet}", "capsule": "{capsule}", "puff": "{puff}", "drop": "[drp]", "dose": "{dose}",
     "cycle": "{cycle}", "cigarette": "{cigarette}", "drink": "{drink}", "session": "{session}", "point": "{points}",
+    "degree": "deg",
     "episode": "{episode}", "pack-year": "{pack-years}", "pack year": "{pack-years}", "degree celsius": "Cel",
-    "times the upper limit of normal": "{ULN}", "times upper limit of normal": "{ULN}", "times the uln": "{ULN}",
+    "times the upper limit of normal": "{ULN}", "times the upper limit": "{ULN}",
+    "times upper limit of normal": "{ULN}", "times the uln": "{ULN}",
     "times uln": "{ULN}", "x upper limit of normal": "{ULN}", "× upper limit of normal": "{ULN}", "x uln": "{ULN}",
     "× uln": "{ULN}", "xuln": "{ULN}", "×uln": "{ULN}", "x the upper limit of normal": "{ULN}",
     "× the upper limit of normal": "{ULN}", "x the uln": "{ULN}", "× the uln": "{ULN}", "fold": "{fold}",

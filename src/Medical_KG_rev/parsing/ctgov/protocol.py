@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from Medical_KG_rev.models import SectionKind
 from Medical_KG_rev.parsing.builder import DocumentBuilder
+from Medical_KG_rev.parsing.ctgov.criteria import criteria
 from Medical_KG_rev.parsing.ctgov.labels import readable, readable_all, yes_no
-from Medical_KG_rev.parsing.ctgov.markup import criteria, prose, unescape
+from Medical_KG_rev.parsing.ctgov.markup import prose, unescape
 from Medical_KG_rev.parsing.ctgov.protocol_schema import (
     ArmsInterventionsModule,
     ConditionsModule,
@@ -157,17 +158,22 @@ def _outcomes(builder: DocumentBuilder, role: str, measures: Sequence[Outcome]) 
 def eligibility(builder: DocumentBuilder, module: EligibilityModule) -> None:
     """Who may take part."""
     with builder.section("Eligibility"):
-        facts(
+        told = [
+            ("Sex", readable(module.sex), "sex"),
+            ("Gender based", yes_no(module.gender_based), ""),
+            ("Gender", unescape(module.gender_description), ""),
+            ("Minimum age", module.minimum_age, "minimum_age"),
+            ("Maximum age", module.maximum_age, "maximum_age"),
+            ("Age groups", readable_all(module.std_ages), ""),
+            ("Healthy volunteers", yes_no(module.healthy_volunteers), "healthy_volunteers"),
+            ("Sampling method", readable(module.sampling_method), ""),
+        ]
+        listing(
             builder,
             [
-                ("Sex", readable(module.sex)),
-                ("Gender based", yes_no(module.gender_based)),
-                ("Gender", unescape(module.gender_description)),
-                ("Minimum age", module.minimum_age),
-                ("Maximum age", module.maximum_age),
-                ("Age groups", readable_all(module.std_ages)),
-                ("Healthy volunteers", yes_no(module.healthy_volunteers)),
-                ("Sampling method", readable(module.sampling_method)),
+                Phrase().add(value, "eligibility" if field else "", before=f"{name}: ", field=field)
+                for name, value, field in told
+                if value
             ],
         )
         if module.study_population:
