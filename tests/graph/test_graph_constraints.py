@@ -44,13 +44,13 @@ QUOTE = Evidence(doc_id="x:1", start=0, end=3, text="abc")
 
 BROKEN_CLAIMS = {
     "unknown predicate": _claim(predicate="biolink:frobnicates"),
-    "has no evidence": _claim(evidence=()),
+    "has no Evidence by SUPPORTS, and needs at least one": _claim(evidence=()),
     "unknown entity MESH:D0": _claim(object_id="MESH:D0"),
     "neither an object nor a value": _claim(object_id=None),
     "evidence from x:2": _claim(evidence=(msgspec.structs.replace(QUOTE, doc_id="x:2"),)),
     "has the span 5:5": _claim(evidence=(msgspec.structs.replace(QUOTE, start=5, end=5),)),
     "quotes 3 characters": _claim(evidence=(msgspec.structs.replace(QUOTE, end=9),)),
-    "has the score nan": _claim(score=float("nan")),
+    "score nan is not from 0 to 1": _claim(score=float("nan")),
 }
 BROKEN_ENTITIES = {
     "is not a CURIE": _entities(id="metformin"),
@@ -80,7 +80,7 @@ def test_one_bad_document_never_stops_the_others(store: LadybugGraphStore) -> No
     receipt = GraphWriter(store).execute(context("x:1", "x:2"), [*bad[0], secret, *good[0]], [*_claim(evidence=()), *good[1]])
     assert (receipt.per_document["x:2"].status, receipt.per_document["x:1"].status) == ("written", "failed")
     assert receipt.per_document["x:1"].code == "graph_constraint_broken"
-    assert "has no evidence" in receipt.per_document["x:1"].message
+    assert "has no Evidence" in receipt.per_document["x:1"].message
     assert store.live_versions(TENANT, ["x:1", "x:2"]) == {"x:2": "1"}
     assert store.show(TENANT, "MESH:D77").entity is None
     found = store.show(TENANT, METFORMIN).entity
@@ -126,7 +126,7 @@ def test_a_claim_id_belongs_to_one_document() -> None:
 def test_the_writer_has_the_shape_of_the_stage(store: LadybugGraphStore) -> None:
     writer = GraphWriter(store)
     assert isinstance(writer, KGStage)
-    assert "schema-1" in writer.fingerprint
+    assert "schema-2" in writer.fingerprint
 
 
 CURIES = {"MESH:D008687": True, "clinicaltrials:NCT04267848": True, "a:b:c/d#e": True}

@@ -1,169 +1,209 @@
-"""A write as rows: what one call puts into the graph, merged and without duplicates. Knows no particular store."""
+"""A write as rows of the schema: what one call puts into the graph, merged and without duplicates. Knows no particular store."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
-from Medical_KG_rev.models import Claim, Entity, EntityType, Evidence
+from Medical_KG_rev.graph.assertions import AssertionKey, DocumentStatus, Stated, assertion_key
+from Medical_KG_rev.graph.entity_rows import entity_row, merge_entities, to_json
+from Medical_KG_rev.models import Claim, Entity, Evidence, Mention
 
 Row = dict[str, Any]
 
-_VAGUE_TYPES = (EntityType.CONCEPT, EntityType.TEXT)
-_TYPE_RANK = {kind: rank for rank, kind in enumerate([*(kind for kind in EntityType if kind not in _VAGUE_TYPES), *_VAGUE_TYPES])}
-"""Where documents state different types of an entity, the lowest counts, in whatever order the documents come."""
-_json = msgspec.json.Encoder(order="deterministic")
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A relationship between two nodes by their keys. ``document`` is the one that it comes from."""
 
-def merge_pair(first: Entity, second: Entity) -> Entity:
-    """One entity of two of the same id.
-
-    The first that says something wins for the name, the type of the lower rank for the type; the rest is joined.
-    """
-    return Entity(
-        id=first.id,
-        type=min(first.type, second.type, key=_TYPE_RANK.__getitem__),
-        name=first.name or second.name,
-        aliases=tuple(dict.fromkeys(first.aliases + second.aliases)),
-        xrefs=tuple(dict.fromkeys(first.xrefs + second.xrefs)),
-        mentions=first.mentions + second.mentions,
-        attributes={**second.attributes, **first.attributes},
-    )
-
-
-def merge_entities(entities: Iterable[Entity]) -> dict[str, Entity]:
-    """By id. Extraction works per document, so that a slice of documents brings the same entity many times."""
-    merged: dict[str, Entity] = {}
-    for entity in entities:
-        known = merged.get(entity.id)
-        merged[entity.id] = entity if known is None else merge_pair(known, entity)
-    return merged
-
-
-def to_json(value: Mapping[str, Any]) -> str:
-    return _json.encode(value).decode()
-
-
-def entity_row(entity: Entity) -> Row:
-    names = (entity.id, entity.name, *entity.aliases)
-    return {
-        "id": entity.id,
-        "type": entity.type.value,
-        "name": entity.name,
-        "aliases": list(entity.aliases),
-        "xrefs": list(entity.xrefs),
-        "attributes": to_json(entity.attributes),
-        "search_keys": list(dict.fromkeys(name.lower() for name in names if name)),
-    }
+    source: str
+    target: str
+    document: str
+    properties: Row = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class GraphBatch:
-    """The rows of one write. Evidence is shared: one node per place in a document, however many claims it supports."""
+    """The rows of one write, by label and relationship of the schema.
 
-    documents: list[Row]
-    described: list[Row]
+    ``nodes[label][key]`` are the properties of a node. Entities are kept apart, since a store joins them with what it holds;
+    ``entity_rows`` are theirs. ``assertions`` are those that claims of the batch state: the store computes their beliefs.
+    Evidence is shared: one node per place in a document, however many claims it supports.
+    """
+
+    documents: tuple[str, ...]
     entities: dict[str, Entity]
-    values: list[Row]
-    links: list[Row]
-    evidence: list[Row]
-    mentions: list[Row]
-    supports: list[Row]
+    nodes: dict[str, dict[str, Row]]
+    edges: dict[str, list[Edge]]
+    assertions: dict[str, AssertionKey]
 
     @classmethod
     def build(
-        cls, documents: Sequence[str], versions: Mapping[str, str], entities: Iterable[Entity], claims: Iterable[Claim]
+        cls,
+        documents: Sequence[str],
+        versions: Mapping[str, str],
+        entities: Iterable[Entity],
+        claims: Iterable[Claim],
+        activity: str = "",
     ) -> GraphBatch:
         own = dict.fromkeys(documents)
         merged = merge_entities(entities)
-        stated = {claim.id: claim for claim in claims if claim.doc_id in own}
-        places = {(claim.id, evidence_id(e)): e for claim in stated.values() for e in claim.evidence}
-        rows = [{"id": doc_id, "source": doc_id.partition(":")[0], "version": versions[doc_id]} for doc_id in own]
-        return cls(
-            documents=[row for row in rows if row["id"] not in merged],
-            described=[row for row in rows if row["id"] in merged],
-            entities=merged,
-            values=[_claim_row(claim) for claim in stated.values() if claim.object_id is None],
-            links=[_claim_row(claim) for claim in stated.values() if claim.object_id is not None],
-            evidence=[_evidence_row(place, e) for place, e in {place: e for (_, place), e in places.items()}.items()],
-            mentions=_mention_rows(merged.values(), own),
-            supports=[{"evidence": place, "claim": claim_id} for claim_id, place in places],
-        )
+        rows = _Rows()
+        for doc_id in own:
+            rows.document(doc_id, versions[doc_id], merged.get(doc_id))
+        for claim in {claim.id: claim for claim in claims if claim.doc_id in own}.values():
+            rows.claim(claim, activity)
+        for entity in merged.values():
+            for mention in {(m.doc_id, m.start, m.end): m for m in entity.mentions if m.doc_id in own}.values():
+                rows.mention(entity.id, mention)
+        return cls(tuple(own), merged, dict(rows.nodes), dict(rows.edges), rows.assertions)
+
+    @property
+    def entity_rows(self) -> dict[str, Row]:
+        """Of the entities as this call has them."""
+        return {key: entity_row(entity) for key, entity in self.entities.items()}
 
     @property
     def referenced(self) -> set[str]:
         """Entities that claims of this call point at."""
-        return {row[end] for row in self.values + self.links for end in ("subject", "object") if row[end] is not None}
+        return {edge.target for name in ("SUBJECT", "OBJECT") for edge in self.edges.get(name, ())}
 
     @property
-    def nodes(self) -> int:
-        rows = (self.documents, self.described, self.entities, self.values, self.links, self.evidence)
-        return sum(map(len, rows))
+    def node_count(self) -> int:
+        """Nodes of the batch, those that a store computes left out."""
+        return len(self.entities) + sum(map(len, self.nodes.values()))
 
     @property
-    def relationships(self) -> int:
-        rows = (self.described, self.mentions, self.values, self.links, self.links, self.evidence, self.supports)
-        return sum(map(len, rows))
+    def edge_count(self) -> int:
+        """Relationships of the batch; ``STATES`` included."""
+        return sum(map(len, self.edges.values()))
+
+    def stated(self) -> dict[str, list[Stated]]:
+        """What claims of the batch say, by the id of the assertion that they state."""
+        found: defaultdict[str, list[Stated]] = defaultdict(list)
+        claims, documents = self.nodes.get("Claim", {}), self.nodes["Document"]
+        for edge in self.edges.get("STATES", ()):
+            claim, document = claims[edge.source], documents[edge.document]
+            found[edge.target].append(stated(claim, document["source"], document["status"]))
+        return found
 
     def counts(self) -> dict[str, int]:
         """Per document: the claims it makes, and the entities that it describes, mentions or makes claims about."""
-        entities = {row["id"]: set[str]() for row in self.documents}
-        entities |= {row["id"]: {row["id"]} for row in self.described}
-        claims = Counter(row["document_id"] for row in self.values + self.links)
-        for row in self.mentions:
-            entities[row["document_id"]].add(row["entity_id"])
-        for row in self.values + self.links:
-            entities[row["document_id"]].update(filter(None, (row["subject"], row["object"])))
-        return {doc_id: len(ids) + claims[doc_id] for doc_id, ids in entities.items()}
+        entities: defaultdict[str, set[str]] = defaultdict(set)
+        for name in ("DESCRIBES", "MENTIONS", "SUBJECT", "OBJECT"):
+            for edge in self.edges.get(name, ()):
+                entities[edge.document].add(edge.target)
+        claims = Counter(row["document_id"] for row in self.nodes.get("Claim", {}).values())
+        return {doc_id: len(entities[doc_id]) + claims[doc_id] for doc_id in self.documents}
+
+
+class _Rows:
+    def __init__(self) -> None:
+        self.nodes: defaultdict[str, dict[str, Row]] = defaultdict(dict)
+        self.edges: defaultdict[str, list[Edge]] = defaultdict(list)
+        self.assertions: dict[str, AssertionKey] = {}
+
+    def document(self, doc_id: str, version: str, own: Entity | None) -> None:
+        source = doc_id.partition(":")[0]
+        status: DocumentStatus = "retracted" if own is not None and own.attributes.get("retracted") is True else "live"
+        self.nodes["Source"][source] = {"source_id": source}
+        self.nodes["Document"][doc_id] = {"document_id": doc_id, "source": source, "version": version, "status": status}
+        self._edge("FROM_SOURCE", doc_id, source, doc_id)
+        if own is not None:
+            self._edge("DESCRIBES", doc_id, doc_id, doc_id)
+
+    def claim(self, claim: Claim, activity: str) -> None:
+        doc_id = claim.doc_id
+        self.nodes["Claim"][claim.id] = _claim_row(claim)
+        self._edge("SUBJECT", claim.id, claim.subject_id, doc_id)
+        if claim.object_id is not None:
+            self._edge("OBJECT", claim.id, claim.object_id, doc_id)
+        maker = f"{claim.method}@{activity}"
+        self.nodes["Activity"][maker] = {"activity_id": maker, "method": claim.method, "version": activity}
+        self._edge("GENERATED_BY", claim.id, maker, doc_id)
+        key = assertion_key(claim)
+        if key is not None:
+            self.assertions[key.id] = key
+            self._edge("STATES", claim.id, key.id, doc_id)
+        for place, evidence in {evidence_id(e): e for e in claim.evidence}.items():
+            self._evidence(place, evidence)
+            self._edge("SUPPORTS", place, claim.id, doc_id)
+
+    def _evidence(self, place: str, evidence: Evidence) -> None:
+        if place in self.nodes["Evidence"]:
+            return
+        doc_id = evidence.doc_id
+        self.nodes["Evidence"][place] = _evidence_row(place, evidence)
+        self._edge("DERIVED_FROM", place, doc_id, doc_id)
+        if evidence.section:
+            section = f"{doc_id}#{evidence.section}"
+            if section not in self.nodes["Section"]:
+                self.nodes["Section"][section] = {"section_id": section, "document_id": doc_id, "title": evidence.section}
+                self._edge("PART_OF_DOCUMENT", section, doc_id, doc_id)
+            self._edge("IN_SECTION", place, section, doc_id)
+
+    def mention(self, entity_id: str, mention: Mention) -> None:
+        self._edge("MENTIONS", mention.doc_id, entity_id, mention.doc_id, _mention_row(mention))
+
+    def _edge(self, name: str, source: str, target: str, document: str, properties: Row | None = None) -> None:
+        self.edges[name].append(Edge(source, target, document, properties or {}))
 
 
 def evidence_id(evidence: Evidence) -> str:
+    """A place in a document: ``<doc_id>@<start>-<end>``."""
     return f"{evidence.doc_id}@{evidence.start}-{evidence.end}"
+
+
+def stated(claim: Row, source: str, status: str) -> Stated:
+    """What the belief in an assertion needs to know of a claim's row and its document."""
+    return Stated(
+        claim_id=claim["claim_id"],
+        document_id=claim["document_id"],
+        source=source,
+        method=claim["method"],
+        score=claim["score"],
+        negated=claim["negated"],
+        certainty=claim["certainty"],
+        status=status,
+    )
 
 
 def _claim_row(claim: Claim) -> Row:
     return {
-        "id": claim.id,
+        "claim_id": claim.id,
         "document_id": claim.doc_id,
-        "subject": claim.subject_id,
-        "object": claim.object_id,
         "predicate": claim.predicate,
         "value": claim.value,
         "qualifiers": to_json(claim.qualifiers),
         "score": float(claim.score),
         "negated": claim.negated,
+        "certainty": claim.certainty.value,
         "method": claim.method,
     }
 
 
 def _evidence_row(place: str, evidence: Evidence) -> Row:
     return {
-        "id": place,
+        "evidence_id": place,
         "document_id": evidence.doc_id,
-        "start": evidence.start,
-        "stop": evidence.end,
+        "start_offset": evidence.start,
+        "end_offset": evidence.end,
         "text": evidence.text,
         "section": evidence.section,
         "page": evidence.page,
     }
 
 
-def _mention_rows(entities: Iterable[Entity], own: Mapping[str, None]) -> list[Row]:
-    rows = {
-        (entity.id, mention.doc_id, mention.start, mention.end): {
-            "document_id": mention.doc_id,
-            "entity_id": entity.id,
-            "start": mention.start,
-            "stop": mention.end,
-            "text": mention.text,
-            "score": float(mention.score),
-        }
-        for entity in entities
-        for mention in entity.mentions
-        if mention.doc_id in own
+def _mention_row(mention: Mention) -> Row:
+    return {
+        "start_offset": mention.start,
+        "end_offset": mention.end,
+        "text": mention.text,
+        "score": float(mention.score),
+        "negated": mention.negated,
+        "certainty": mention.certainty.value,
+        "family": mention.family,
+        "historical": mention.historical,
     }
-    return list(rows.values())

@@ -6,146 +6,164 @@ the transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-import msgspec
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from Medical_KG_rev.errors import GraphConstraintError
-from Medical_KG_rev.graph.batch import GraphBatch, entity_row, merge_pair
-from Medical_KG_rev.graph.schema import NODE_KEYS
+from Medical_KG_rev.graph.batch import Edge, GraphBatch, Row
+from Medical_KG_rev.graph.entity_rows import entity_of_row, entity_row, join_known
+from Medical_KG_rev.graph.schema import Property, graph_schema
 from Medical_KG_rev.graph.session import GraphSession
-from Medical_KG_rev.models import Entity, EntityType
+from Medical_KG_rev.models import Entity
 
-_DOCUMENT = "(d:Document {document_id: r.id, source: r.source, version: r.version})"
-_CLAIM = (
-    "(c:Claim {claim_id: r.id, document_id: r.document_id, predicate: r.predicate, value: r.value, "
-    "qualifiers: r.qualifiers, score: r.score, negated: r.negated, method: r.method})"
-)
-_EVIDENCE = (
-    "(v:Evidence {evidence_id: r.id, document_id: r.document_id, start_offset: r.start, end_offset: r.stop, text: r.text, "
-    "section: r.section, page: r.page})"
-)
-_MENTION = "[:MENTIONS {start_offset: r.start, end_offset: r.stop, text: r.text, score: r.score}]"
-# Nodes are made together with what leads away from them, which saves a look-up per relationship.
-_INSERTS = {
-    "documents": f"CREATE {_DOCUMENT}",
-    "described": f"MATCH (e:Entity {{entity_id: r.id}}) CREATE {_DOCUMENT}-[:DESCRIBES]->(e)",
-    "mentions": f"MATCH (d:Document {{document_id: r.document_id}}) MATCH (e:Entity {{entity_id: r.entity_id}}) "
-    f"CREATE (d)-{_MENTION}->(e)",
-    "values": f"MATCH (s:Entity {{entity_id: r.subject}}) CREATE {_CLAIM}-[:SUBJECT]->(s)",
-    "links": "MATCH (s:Entity {entity_id: r.subject}) MATCH (o:Entity {entity_id: r.object}) "
-    f"CREATE {_CLAIM}-[:SUBJECT]->(s), (c)-[:OBJECT]->(o)",
-    "evidence": f"MATCH (d:Document {{document_id: r.document_id}}) CREATE {_EVIDENCE}-[:DERIVED_FROM]->(d)",
-    "supports": "MATCH (v:Evidence {evidence_id: r.evidence}) MATCH (c:Claim {claim_id: r.claim}) CREATE (v)-[:SUPPORTS]->(c)",
-}
-_CREATE_ENTITY = (
-    "CREATE (n:Entity {entity_id: r.id, type: r.type, name: r.name, aliases: r.aliases, xrefs: r.xrefs, "
-    "attributes: r.attributes, search_keys: r.search_keys})"
-)
-_CHANGE_ENTITY = (
-    "MATCH (n:Entity {entity_id: r.id}) SET n.type = r.type, n.name = r.name, n.aliases = r.aliases, n.xrefs = r.xrefs, "
-    "n.attributes = r.attributes, n.search_keys = r.search_keys"
-)
+_KEY = Property("string", required=True)
 # Each MATCH stands alone: two patterns in one MATCH are planned as a product of both tables.
-_CLAIMS_OF = "MATCH (d:Document {document_id: r})<-[:DERIVED_FROM]-(v:Evidence) MATCH (v)-[:SUPPORTS]->(c:Claim) "
-_SUPPORT = "EXISTS { MATCH (n)<-[:MENTIONS|DESCRIBES|SUBJECT|OBJECT]-() }"
+_CONTENT = {
+    "Claim": "MATCH (d:Document {document_id: $r})<-[:DERIVED_FROM]-(v:Evidence) MATCH (v)-[:SUPPORTS]->(n:Claim)",
+    "Evidence": "MATCH (d:Document {document_id: $r})<-[:DERIVED_FROM]-(n:Evidence)",
+    "Section": "MATCH (d:Document {document_id: $r})<-[:PART_OF_DOCUMENT]-(n:Section)",
+}
+_ORPHANED = {
+    "Entity": "MENTIONS|DESCRIBES|SUBJECT|OBJECT",
+    "Assertion": "STATES",
+    "Activity": "GENERATED_BY",
+    "Source": "FROM_SOURCE",
+}
+"""Nodes of many documents, and the relationships that keep them."""
+_OF_CLAIMS = {"Entity": "SUBJECT|OBJECT", "Assertion": "STATES", "Activity": "GENERATED_BY"}
+_OF_DOCUMENTS = {"Entity": "MENTIONS|DESCRIBES", "Source": "FROM_SOURCE"}
 
 
 def live(session: GraphSession, doc_ids: Iterable[str]) -> dict[str, str]:
-    found = session.for_each("MATCH (d:Document {document_id: r}) RETURN d.document_id, d.version", doc_ids)
-    return dict(found)
+    """Versions of the documents that are there and not withdrawn."""
+    query = "MATCH (d:Document {document_id: $r}) WHERE d.status <> 'withdrawn' RETURN d.document_id, d.version"
+    return dict(session.for_each(query, doc_ids))
 
 
 def existing(session: GraphSession, label: str, ids: Iterable[str]) -> frozenset[str]:
     """Which of these keys the node table holds."""
-    key = NODE_KEYS[label]
-    return frozenset(row[0] for row in session.for_each(f"MATCH (n:{label} {{{key}: r}}) RETURN n.{key}", ids))
+    key = graph_schema().nodes[label].key
+    return frozenset(row[0] for row in session.for_each(f"MATCH (n:{label} {{{key}: $r}}) RETURN n.{key}", ids))
 
 
-def remove_documents(session: GraphSession, doc_ids: Sequence[str]) -> int:
-    """Removes the documents, their claims and evidence, and entities without any other support; the number of nodes."""
-    present = sorted(existing(session, "Document", doc_ids))
-    if not present:
-        return 0
-    claims, evidence, entities = _content(session, present)
-    _delete(session, "Claim", claims)
-    _delete(session, "Evidence", evidence)
-    _delete(session, "Document", present)
-    orphans = [
-        row[0]
-        for row in session.for_each(
-            f"MATCH (n:Entity {{entity_id: r}}) WHERE NOT {_SUPPORT} RETURN n.entity_id", sorted(entities)
-        )
-    ]
-    _delete(session, "Entity", orphans)
-    return len(claims) + len(evidence) + len(present) + len(orphans)
+class Removal:
+    """Takes documents out: what is theirs at once, what they share with others when :meth:`finish` finds nobody else needs it."""
+
+    def __init__(self, session: GraphSession) -> None:
+        self._session = session
+        self._shared: dict[str, set[str]] = {label: set() for label in _ORPHANED}
+        self.nodes = 0
+
+    @property
+    def assertions(self) -> frozenset[str]:
+        """Those that lost a claim."""
+        return frozenset(self._shared["Assertion"])
+
+    def remove(self, doc_ids: Sequence[str]) -> None:
+        """Removes documents with their claims, evidence and sections."""
+        present = sorted(existing(self._session, "Document", doc_ids))
+        if not present:
+            return
+        content = {label: self._ids(f"{match} RETURN DISTINCT n.{_key(label)}", present) for label, match in _CONTENT.items()}
+        for label, names in _OF_CLAIMS.items():
+            match = f"MATCH (c:Claim {{claim_id: $r}})-[:{names}]->(n:{label})"
+            self._shared[label] |= self._ids(f"{match} RETURN DISTINCT n.{_key(label)}", sorted(content["Claim"]))
+        for label, names in _OF_DOCUMENTS.items():
+            match = f"MATCH (d:Document {{document_id: $r}})-[:{names}]->(n:{label})"
+            self._shared[label] |= self._ids(f"{match} RETURN DISTINCT n.{_key(label)}", present)
+        for label, ids in (*content.items(), ("Document", set(present))):
+            self._delete(label, ids)
+
+    def finish(self) -> set[str]:
+        """Removes shared nodes that nothing leads to any more, but for assertions; the ids of those."""
+        orphans = {label: self._orphans(label, names) for label, names in _ORPHANED.items()}
+        for label, ids in orphans.items():
+            if label != "Assertion":
+                self._delete(label, ids)
+        return orphans["Assertion"]
+
+    def _orphans(self, label: str, names: str) -> set[str]:
+        unled = f"NOT EXISTS {{ MATCH (n)<-[:{names}]-() }}"
+        query = f"MATCH (n:{label} {{{_key(label)}: $r}}) WHERE {unled} RETURN n.{_key(label)}"
+        return self._ids(query, sorted(self._shared[label]))
+
+    def _ids(self, query: str, given: Sequence[str]) -> set[str]:
+        return {row[0] for row in self._session.for_each(query, given)}
+
+    def _delete(self, label: str, ids: set[str]) -> None:
+        self._session.for_each(f"MATCH (n:{label} {{{_key(label)}: $r}}) DETACH DELETE n", sorted(ids))
+        self.nodes += len(ids)
 
 
-def _content(session: GraphSession, doc_ids: Sequence[str]) -> tuple[set[str], set[str], set[str]]:
-    """Ids of the claims, the evidence and the entities of these documents."""
-    pairs = session.for_each(_CLAIMS_OF + "RETURN c.claim_id, v.evidence_id", doc_ids)
-    claims, evidence = {claim for claim, _ in pairs}, {place for _, place in pairs}
-    ends = "MATCH (c:Claim {claim_id: r})-[:SUBJECT|OBJECT]->(n:Entity) RETURN DISTINCT n.entity_id"
-    named = "MATCH (d:Document {document_id: r})-[:MENTIONS|DESCRIBES]->(n:Entity) RETURN DISTINCT n.entity_id"
-    entities = {row[0] for row in session.for_each(ends, sorted(claims))}
-    entities |= {row[0] for row in session.for_each(named, doc_ids)}
-    return claims, evidence, entities
-
-
-def _delete(session: GraphSession, label: str, ids: Iterable[str]) -> None:
-    session.for_each(f"MATCH (n:{label} {{{NODE_KEYS[label]}: r}}) DETACH DELETE n", sorted(ids))
+def _key(label: str) -> str:
+    return graph_schema().nodes[label].key
 
 
 def insert(session: GraphSession, batch: GraphBatch) -> None:
-    """Writes the batch; what the graph held of its documents must be gone.
+    """Writes the batch but for beliefs; what the graph held of its documents must be gone.
 
     Raises:
         GraphConstraintError: an end of a claim is nowhere, or a claim's id belongs to another document.
     """
     _refuse_conflicts(session, batch)
     _put_entities(session, batch)
-    for name, statement in _INSERTS.items():
-        session.for_each(statement, getattr(batch, name))
+    schema = graph_schema()
+    for label in schema.nodes:
+        put_nodes(session, label, batch.nodes.get(label, {}))
+    for name in schema.relationships:
+        if name != "STATES":
+            put_edges(session, name, batch.edges.get(name, ()))
+
+
+def put_nodes(session: GraphSession, label: str, rows: Mapping[str, Row]) -> None:
+    """Creates those nodes that are not there."""
+    kind = graph_schema().nodes[label]
+    if "document_id" not in kind.properties:
+        known = existing(session, label, rows) if rows else frozenset()
+        rows = {key: row for key, row in rows.items() if key not in known}
+    session.put(kind.properties, list(rows.values()), f"CREATE (:{label} {{{_assignments(kind.properties)}}})")
+
+
+def put_edges(session: GraphSession, name: str, edges: Sequence[Edge]) -> None:
+    """Creates relationships between nodes that are there."""
+    kind = graph_schema().relationships[name]
+    columns = {"from_key": _KEY, "to_key": _KEY, **kind.properties}
+    rows = [{"from_key": edge.source, "to_key": edge.target, **edge.properties} for edge in edges]
+    properties = f" {{{_assignments(kind.properties)}}}" if kind.properties else ""
+    clause = (
+        f"MATCH (a:{kind.source} {{{_key(kind.source)}: c_from_key}}) MATCH (b:{kind.target} {{{_key(kind.target)}: c_to_key}}) "
+        f"CREATE (a)-[:{name}{properties}]->(b)"
+    )
+    session.put(columns, rows, clause)
+
+
+def _assignments(properties: Iterable[str]) -> str:
+    return ", ".join(f"{name}: c_{name}" for name in properties)
 
 
 def _refuse_conflicts(session: GraphSession, batch: GraphBatch) -> None:
     outside = sorted(batch.referenced - batch.entities.keys())
     dangling = set(outside) - existing(session, "Entity", outside)
-    taken = existing(session, "Claim", [row["id"] for row in batch.values + batch.links])
-    violations = [f"a claim points at the unknown entity {entity_id}" for entity_id in sorted(dangling)]
-    violations += [f"claim {claim_id} belongs to another document" for claim_id in sorted(taken)]
-    if violations:
-        raise GraphConstraintError(
-            f"Nothing was written to the graph: {'; '.join(violations[:5])}.", violations=tuple(violations)
-        )
+    taken = existing(session, "Claim", batch.nodes.get("Claim", {}))
+    found = [f"a claim points at the unknown entity {entity_id}" for entity_id in sorted(dangling)]
+    found += [f"claim {claim_id} belongs to another document" for claim_id in sorted(taken)]
+    if found:
+        raise GraphConstraintError(f"Nothing was written to the graph: {'; '.join(found[:5])}.", violations=tuple(found))
 
 
 def _put_entities(session: GraphSession, batch: GraphBatch) -> None:
-    """Creates new entities and joins known ones: a document is the authority on its own entity, else what was there wins."""
-    own = {row["id"] for row in batch.described}
+    """Creates new entities and joins known ones."""
+    properties = graph_schema().nodes["Entity"].properties
     known = _known_entities(session, batch.entities)
-    joined = (
-        merge_pair(batch.entities[key], old) if key in own else merge_pair(old, batch.entities[key]) for key, old in known.items()
-    )
-    changed = [entity_row(new) for new in joined if msgspec.structs.replace(new, mentions=()) != known[new.id]]
-    session.for_each(_CHANGE_ENTITY, changed)
-    created = (entity_row(entity) for key, entity in batch.entities.items() if key not in known)
-    session.for_each(_CREATE_ENTITY, created)
+    changed = join_known(batch.entities, known, (edge.target for edge in batch.edges.get("DESCRIBES", ())))
+    settings = ", ".join(f"n.{name} = c_{name}" for name in properties if name != "entity_id")
+    session.put(properties, [*map(entity_row, changed.values())], f"MATCH (n:Entity {{entity_id: c_entity_id}}) SET {settings}")
+    created: list[dict[str, Any]] = [entity_row(entity) for key, entity in batch.entities.items() if key not in known]
+    session.put(properties, created, f"CREATE (:Entity {{{_assignments(properties)}}})")
 
 
 def _known_entities(session: GraphSession, ids: Iterable[str]) -> dict[str, Entity]:
-    rows = session.for_each(
-        "MATCH (n:Entity {entity_id: r}) RETURN n.entity_id, n.type, n.name, n.aliases, n.xrefs, n.attributes",
-        ids,
-    )
-    return {
-        row[0]: Entity(
-            id=row[0],
-            type=EntityType(row[1]),
-            name=row[2],
-            aliases=tuple(row[3]),
-            xrefs=tuple(row[4]),
-            attributes=msgspec.json.decode(row[5]),
-        )
-        for row in rows
-    }
+    names = ("entity_id", "type", "name", "aliases", "xrefs", "attributes")
+    returned = ", ".join(f"n.{name}" for name in names)
+    rows = session.for_each(f"MATCH (n:Entity {{entity_id: $r}}) RETURN {returned}", ids)
+    return {row[0]: entity_of_row(dict(zip(names, row, strict=True))) for row in rows}

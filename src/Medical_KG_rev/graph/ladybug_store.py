@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from Medical_KG_rev.errors import IndexMismatchError, QueryRefusedError, UsageError
-from Medical_KG_rev.graph import ladybug_rows as rows
-from Medical_KG_rev.graph import ladybug_show
+from Medical_KG_rev.errors import QueryRefusedError, UsageError
+from Medical_KG_rev.graph import ladybug_dump, ladybug_rows, ladybug_show, ladybug_walk, ladybug_write
 from Medical_KG_rev.graph.batch import GraphBatch
 from Medical_KG_rev.graph.cypher import reading_query
-from Medical_KG_rev.graph.port import EntityLookup, GraphStats, QueryRows
+from Medical_KG_rev.graph.ladybug_stats import graph_stats
+from Medical_KG_rev.graph.ladybug_tables import ensure_tables
+from Medical_KG_rev.graph.port import TextRange
 from Medical_KG_rev.graph.publication import PublishedGraph
-from Medical_KG_rev.graph.schema import NODE_KEYS, RELATIONSHIPS, STATEMENTS
-from Medical_KG_rev.graph.session import EngineLimits, GraphSession
+from Medical_KG_rev.graph.results import (
+    EntityLookup,
+    EntityRef,
+    GraphPath,
+    GraphRecord,
+    GraphStats,
+    Neighbour,
+    PassageEntity,
+    QueryRows,
+)
+from Medical_KG_rev.graph.session import EngineLimits
 from Medical_KG_rev.models import Claim, Entity, GraphWriteReceipt, Outcome
 
 BYTES_PER_ROW = 1024
@@ -41,33 +51,61 @@ class LadybugGraphStore:
         versions: Mapping[str, str],
         entities: Sequence[Entity],
         claims: Sequence[Claim],
+        *,
+        activity: str = "",
     ) -> GraphWriteReceipt:
-        batch = GraphBatch.build(documents, versions, entities, claims)
-        rows_bytes = (batch.nodes + batch.relationships) * BYTES_PER_ROW
+        batch = GraphBatch.build(documents, versions, entities, claims, activity)
+        rows_bytes = (batch.node_count + batch.edge_count) * BYTES_PER_ROW
         with self._graph(tenant_id).replacing(rows_bytes) as session:
-            _ensure_schema(session)
-            rows.remove_documents(session, documents)
-            rows.insert(session, batch)
+            ensure_tables(session)
+            ladybug_write.write(session, batch)
         outcomes = {doc_id: Outcome("written", count) for doc_id, count in batch.counts().items()}
-        return GraphWriteReceipt(batch.nodes, batch.relationships, outcomes)
+        return GraphWriteReceipt(batch.node_count, batch.edge_count, outcomes)
 
     def live_versions(self, tenant_id: str, doc_ids: Sequence[str]) -> dict[str, str]:
         with self._graph(tenant_id).reading() as session:
-            return rows.live(session, doc_ids) if session else {}
+            return ladybug_rows.live(session, doc_ids) if session else {}
 
     def existing_entities(self, tenant_id: str, entity_ids: Sequence[str]) -> frozenset[str]:
         with self._graph(tenant_id).reading() as session:
-            return rows.existing(session, "Entity", entity_ids) if session else frozenset()
+            return ladybug_rows.existing(session, "Entity", entity_ids) if session else frozenset()
 
-    def delete(self, tenant_id: str, doc_id: str) -> int:
-        if not self.live_versions(tenant_id, [doc_id]):
-            return 0
+    def delete(self, tenant_id: str, doc_id: str, *, purge: bool = True) -> int:
+        with self._graph(tenant_id).reading() as session:
+            if session is None or not ladybug_rows.existing(session, "Document", [doc_id]):
+                return 0
         with self._graph(tenant_id).replacing() as session:
-            return rows.remove_documents(session, [doc_id])
+            ensure_tables(session)
+            return ladybug_write.purge(session, [doc_id]) if purge else ladybug_write.withdraw(session, doc_id)
 
     def show(self, tenant_id: str, entity: str, limit: int = 25) -> EntityLookup:
         with self._graph(tenant_id).reading() as session:
             return ladybug_show.lookup(session, entity, limit) if session else EntityLookup(query=entity)
+
+    def find(self, tenant_id: str, text: str, limit: int = 25) -> tuple[EntityRef, ...]:
+        with self._graph(tenant_id).reading() as session:
+            return ladybug_show.find(session, text, limit) if session else ()
+
+    def neighbours(self, tenant_id: str, entity_id: str, *, hops: int = 1, limit: int = 100) -> tuple[Neighbour, ...]:
+        with self._graph(tenant_id).reading() as session:
+            return ladybug_walk.neighbours(session, entity_id, hops, limit) if session else ()
+
+    def path(self, tenant_id: str, a: str, b: str, *, max_hops: int = 4, limit: int = 5) -> tuple[GraphPath, ...]:
+        with self._graph(tenant_id).reading() as session:
+            return ladybug_walk.paths(session, a, b, max_hops, limit) if session else ()
+
+    def dump(self, tenant_id: str, *, entity: str | None = None, hops: int = 1) -> Iterator[GraphRecord]:
+        with self._graph(tenant_id).reading() as session:
+            if session is not None:
+                yield from ladybug_dump.whole(session) if entity is None else ladybug_dump.around(session, entity, hops)
+
+    def passages_entities(self, tenant_id: str, ranges: Sequence[TextRange]) -> tuple[tuple[PassageEntity, ...], ...]:
+        with self._graph(tenant_id).reading() as session:
+            return ladybug_dump.passages_entities(session, ranges) if session else ((),) * len(ranges)
+
+    def documents_naming(self, tenant_id: str, entity_ids: Sequence[str]) -> frozenset[str]:
+        with self._graph(tenant_id).reading() as session:
+            return ladybug_dump.documents_naming(session, entity_ids) if session else frozenset()
 
     def query(
         self,
@@ -91,7 +129,7 @@ class LadybugGraphStore:
     def stats(self, tenant_id: str) -> GraphStats:
         graph = self._graph(tenant_id)
         with graph.reading() as session:
-            return _stats(session, graph.size_bytes) if session else GraphStats()
+            return graph_stats(session, graph.size_bytes) if session else GraphStats()
 
     def _graph(self, tenant_id: str) -> PublishedGraph:
         if not _TENANT.fullmatch(tenant_id):
@@ -99,41 +137,6 @@ class LadybugGraphStore:
                 f"{tenant_id!r} is not a tenant's name.", remedy="Use letters, digits, '.', '_' and '-'.", tenant_id=tenant_id
             )
         return PublishedGraph(self._root / tenant_id, self._limits)
-
-
-def _ensure_schema(session: GraphSession) -> None:
-    tables = {name for (name,) in session.rows("CALL show_tables() RETURN name")}
-    expected = {*NODE_KEYS, *RELATIONSHIPS}
-    if not tables:
-        for statement in STATEMENTS:
-            session.rows(statement)
-    elif tables != expected:
-        raise IndexMismatchError(
-            "The graph was made by another version of the software.",
-            remedy="Move the tenant's graph.lbug away and ingest again.",
-            expected=sorted(expected),
-            found=sorted(tables),
-        )
-
-
-def _stats(session: GraphSession, size_bytes: int) -> GraphStats:
-    nodes = {label: session.count(f"MATCH (n:{label}) RETURN count(*)") for label in NODE_KEYS}
-    edges = {name: session.count(f"MATCH ()-[r:{name}]->() RETURN count(*)") for name in RELATIONSHIPS}
-    return GraphStats(
-        documents=nodes["Document"],
-        entities=nodes["Entity"],
-        claims=nodes["Claim"],
-        evidence=nodes["Evidence"],
-        mentions=edges["MENTIONS"],
-        relationships=sum(edges.values()),
-        entity_types=_tally(session, "MATCH (n:Entity) RETURN n.type AS what, count(*) AS n ORDER BY n DESC, what"),
-        predicates=_tally(session, "MATCH (n:Claim) RETURN n.predicate AS what, count(*) AS n ORDER BY n DESC, what"),
-        size_bytes=size_bytes,
-    )
-
-
-def _tally(session: GraphSession, query: str) -> dict[str, int]:
-    return {str(what): int(count) for what, count in session.rows(query)}
 
 
 def _refused(error: Exception, timeout_seconds: float) -> QueryRefusedError:

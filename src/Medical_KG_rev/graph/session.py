@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+from Medical_KG_rev.graph.schema import Property
+from Medical_KG_rev.graph.staging import FEW_ROWS, file_statement, parameter_statement, write_rows
 
 if TYPE_CHECKING:
     from ladybug import Connection, QueryResult
 
 MEBIBYTE = 1024 * 1024
+_ROW = re.compile(r"\$r\b")
 ROWS_PER_STATEMENT = 4096
 """Bounds the memory of one statement: parameters are copied value by value."""
+SINGLE_ROWS = 16
+"""Up to so many, a statement for each is faster than one for all."""
+ROWS_PER_FILE = 100_000
+"""Bounds the memory of one statement and the size of its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +38,9 @@ class EngineLimits:
 class GraphSession:
     """A connection. The engine's failures are RuntimeErrors."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
 
     @classmethod
     @contextmanager
@@ -47,7 +56,7 @@ class GraphSession:
         )
         try:
             with ladybug.Connection(database) as connection:
-                yield cls(connection)
+                yield cls(connection, path)
         finally:
             database.close()
 
@@ -60,11 +69,38 @@ class GraphSession:
         """The number that a statement returns as its only value."""
         return int(self.rows(statement, parameters)[0][0])
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Many small statements as one, which saves a log entry for each."""
+        self.rows("BEGIN TRANSACTION")
+        yield
+        self.rows("COMMIT")
+
+    def put(self, columns: Mapping[str, Property], rows: Sequence[Mapping[str, Any]], clause: str) -> None:
+        """Runs a writing clause for each row, whose columns it calls ``c_<name>``. Many rows go by way of a file."""
+        if len(rows) <= FEW_ROWS:
+            if rows:
+                self.rows(parameter_statement(columns, clause), {"rows": rows})
+            return
+        staged = self._path.with_name(f"{self._path.name}.rows.csv")
+        for start in range(0, len(rows), ROWS_PER_FILE):
+            write_rows(staged, columns, rows[start : start + ROWS_PER_FILE])
+            self.rows(file_statement(staged, columns, clause))
+        staged.unlink()
+
     def for_each(self, statement: str, rows: Iterable[Any]) -> list[list[Any]]:
-        """Runs ``UNWIND rows AS r <statement>``, in parts; what all of them return."""
-        pending, found = iter(rows), list[list[Any]]()
-        while part := list(islice(pending, ROWS_PER_STATEMENT)):
-            found += self.rows(f"UNWIND $rows AS r {statement}", {"rows": part})
+        """Runs a statement for each row, which it calls ``$r``; what all of them return.
+
+        For a few rows one by one, which finds them by key; for many at once, which may read whole tables, but only once.
+        """
+        given, found = list(rows), list[list[Any]]()
+        if len(given) <= SINGLE_ROWS:
+            for row in given:
+                found += self.rows(statement, {"r": row})
+            return found
+        together = "UNWIND $rows AS r " + _ROW.sub("r", statement)
+        for start in range(0, len(given), ROWS_PER_STATEMENT):
+            found += self.rows(together, {"rows": given[start : start + ROWS_PER_STATEMENT]})
         return found
 
     def first_rows(

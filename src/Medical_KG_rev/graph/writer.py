@@ -8,22 +8,28 @@ from Medical_KG_rev.errors import GraphConstraintError
 from Medical_KG_rev.graph.constraints import by_document, owning_documents, violations
 from Medical_KG_rev.graph.port import GraphStore
 from Medical_KG_rev.graph.schema import SCHEMA_VERSION
-from Medical_KG_rev.models import Claim, Entity, GraphWriteReceipt, Outcome, StageContext
+from Medical_KG_rev.models import Claim, Entity, GraphWriteReceipt, Outcome, StageContext, Violation
 
 _REMEDY = "Nothing of the document was written. Correct what extracts it, then `medkg jobs retry`."
 
 
 class GraphWriter:
-    """Checks the constraints, leaves out documents that break them, and writes the others in one transaction."""
+    """Checks the constraints, leaves out documents that break them, and writes the others in one transaction.
 
-    def __init__(self, store: GraphStore) -> None:
+    ``extractor`` is the fingerprint of what makes the claims, which the graph records with them; without one, it records the
+    pipeline and its version.
+    """
+
+    def __init__(self, store: GraphStore, *, extractor: str = "") -> None:
         self._store = store
-        self.fingerprint = f"graph-writer-1:schema-{SCHEMA_VERSION}"
+        self._extractor = extractor
+        self.fingerprint = f"graph-writer-2:schema-{SCHEMA_VERSION}"
 
     def execute(self, ctx: StageContext, entities: list[Entity], claims: list[Claim]) -> GraphWriteReceipt:
         """Writes the documents of ``ctx.documents`` with their ``ctx.versions``.
 
-        ``per_document`` counts each document's entities and claims; those left out are ``failed``.
+        ``per_document`` counts each document's entities and claims; those left out are ``failed``, and ``violations`` says which
+        constraint each row of them breaks.
 
         Raises:
             GraphConstraintError: the only document of the call breaks a constraint, or no document can be held responsible.
@@ -33,11 +39,13 @@ class GraphWriter:
         if broken and (len(documents) == 1 or "" in broken):
             raise _constraint_error(broken)
         valid = [doc_id for doc_id in documents if doc_id not in broken]
-        failed = {doc_id: _failed(doc_id, reasons) for doc_id, reasons in broken.items()}
+        failed = {doc_id: _failed(doc_id, found) for doc_id, found in broken.items()}
+        left_out = tuple(violation for found in broken.values() for violation in found)
         if not valid:
-            return GraphWriteReceipt(0, 0, failed)
-        written = self._store.write(ctx.tenant_id, valid, ctx.versions, *_kept(valid, entities, claims))
-        return GraphWriteReceipt(written.nodes, written.relationships, {**written.per_document, **failed})
+            return GraphWriteReceipt(0, 0, failed, left_out)
+        activity = self._extractor or "@".join(filter(None, (ctx.pipeline_name, ctx.pipeline_version)))
+        written = self._store.write(ctx.tenant_id, valid, ctx.versions, *_kept(valid, entities, claims), activity=activity)
+        return GraphWriteReceipt(written.nodes, written.relationships, {**written.per_document, **failed}, left_out)
 
     def live_versions(self, tenant_id: str, doc_ids: Sequence[str]) -> dict[str, str]:
         """The version of each of these documents that the graph holds now; absent ids are absent."""
@@ -58,17 +66,21 @@ def _kept(valid: Sequence[str], entities: list[Entity], claims: list[Claim]) -> 
     return [entity for entity in entities if entity.id in owners], kept_claims
 
 
-def _failed(doc_id: str, reasons: Sequence[str]) -> Outcome:
-    message = f"{doc_id} breaks a constraint of the graph: {'; '.join(reasons[:5])}. {_REMEDY}"
+def _failed(doc_id: str, found: Sequence[Violation]) -> Outcome:
+    message = f"{doc_id} breaks a constraint of the graph: {_told(found)}. {_REMEDY}"
     return Outcome("failed", 0, GraphConstraintError.code, message)
 
 
-def _constraint_error(broken: dict[str, list[str]]) -> GraphConstraintError:
-    reasons = [reason for found in broken.values() for reason in found]
+def _constraint_error(broken: dict[str, list[Violation]]) -> GraphConstraintError:
+    found = [violation for violations_of in broken.values() for violation in violations_of]
     names = ", ".join(sorted(filter(None, broken))) or "The call"
     return GraphConstraintError(
-        f"{names} breaks a constraint of the graph: {'; '.join(reasons[:5])}.",
+        f"{names} breaks a constraint of the graph: {_told(found)}.",
         remedy=_REMEDY,
-        violations=tuple(reasons),
+        violations=tuple(violation.to_dict() for violation in found),
         documents=tuple(sorted(filter(None, broken))),
     )
+
+
+def _told(found: Sequence[Violation]) -> str:
+    return "; ".join(violation.reason for violation in found[:5])

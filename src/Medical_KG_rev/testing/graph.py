@@ -2,77 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from Medical_KG_rev.errors import GraphConstraintError, QueryRefusedError
-from Medical_KG_rev.models import Claim, Entity, EntityType, Evidence, GraphWriteReceipt, Mention
+from Medical_KG_rev.models import Claim, Entity, EntityType, Evidence, Mention
 from Medical_KG_rev.testing.expect import ConformanceError, expect
+from Medical_KG_rev.testing.graph_knowledge import KNOWLEDGE_CHECKS
+from Medical_KG_rev.testing.graph_samples import DIABETES, METFORMIN, TENANT, study, write
 
 if TYPE_CHECKING:
     from Medical_KG_rev.graph import EntityView, GraphStore
 
-TENANT = "tenant-a"
-METFORMIN = "MESH:D008687"
-DIABETES = "MESH:D003924"
+__all__ = ["CHECKS", "DIABETES", "METFORMIN", "TENANT", "check_graph_store", "study", "write"]
 
 
 def check_graph_store(make_store: Callable[[], GraphStore]) -> None:
     """Runs every check, each with a store of its own from ``make_store``."""
     for check in CHECKS:
         check(make_store())
-
-
-def study(doc_id: str, *, condition: str = DIABETES, marker: str = "") -> tuple[list[Entity], list[Claim]]:
-    """A study that tests metformin for a condition: three entities, a claim between entities and one with a value."""
-    entities = [
-        Entity(id=doc_id, type=EntityType.STUDY, name=f"Study {doc_id}", attributes={"marker": marker, "phase": ["PHASE2"]}),
-        Entity(
-            id=METFORMIN,
-            type=EntityType.CHEMICAL,
-            name="Metformin",
-            aliases=(f"Glucophage {marker}".strip(),),
-            mentions=(Mention(doc_id=doc_id, start=10, end=19, text="metformin", score=0.5),),
-        ),
-        Entity(
-            id=condition,
-            type=EntityType.DISEASE,
-            name=f"Condition {condition}",
-            mentions=(Mention(doc_id=doc_id, start=30, end=38, text="diabetes"),),
-        ),
-    ]
-    quote = Evidence(doc_id=doc_id, start=10, end=38, text="metformin in 'type 2' \"x\" \\n", section="Interventions")
-    claims = [
-        Claim(
-            id=f"{doc_id}#tested",
-            doc_id=doc_id,
-            subject_id=METFORMIN,
-            predicate="biolink:in_clinical_trials_for",
-            object_id=condition,
-            evidence=(quote,),
-        ),
-        Claim(
-            id=f"{doc_id}#enrolment",
-            doc_id=doc_id,
-            subject_id=doc_id,
-            predicate="MK:enrollment",
-            object_id=None,
-            value="120",
-            qualifiers={"unit": "participants", "marker": marker},
-            evidence=(quote, Evidence(doc_id=doc_id, start=40, end=43, text="120")),
-        ),
-    ]
-    return entities, claims
-
-
-def write(store: GraphStore, doc_ids: Sequence[str], version: str = "1", tenant_id: str = TENANT) -> GraphWriteReceipt:
-    """Writes a :func:`study` for each id."""
-    parts = [study(doc_id) for doc_id in doc_ids]
-    entities = [entity for found, _ in parts for entity in found]
-    claims = [claim for _, found in parts for claim in found]
-    return store.write(tenant_id, doc_ids, dict.fromkeys(doc_ids, version), entities, claims)
 
 
 def _entity(store: GraphStore, text: str, tenant_id: str = TENANT) -> EntityView:
@@ -100,7 +50,7 @@ def check_write(store: GraphStore) -> None:
         "what was written must be there and counted",
     )
     expect(receipt.per_document["x:1"].count == 5, "three entities and two claims")
-    expect(receipt.nodes == 2 + 4 + 4 + 4, "documents, entities, claims, evidence")
+    expect(receipt.nodes == 2 + 4 + 4 + 4 + 4, "documents, entities, claims, evidence; a source, an activity, two sections")
     expect(
         store.live_versions(TENANT, ["x:1", "x:2", "x:3"]) == {"x:1": "1", "x:2": "1"},
         "what was written must be there and counted",
@@ -111,7 +61,9 @@ def check_write(store: GraphStore) -> None:
         (stats.documents, stats.entities, stats.claims, stats.evidence, stats.mentions) == (2, 4, 4, 4, 4),
         "what was written must be there and counted",
     )
-    expect(stats.relationships == receipt.relationships, "what was written must be there and counted")
+    expect(
+        stats.assertions == 1 and stats.relationships == receipt.relationships + 1, "what was written must be there and counted"
+    )
     expect(stats.entity_types == {"study": 2, "chemical": 1, "disease": 1}, "what was written must be there and counted")
     expect(
         stats.predicates == {"MK:enrollment": 2, "biolink:in_clinical_trials_for": 2},
@@ -148,12 +100,12 @@ def check_shared_entity(store: GraphStore) -> None:
     shared = _entity(store, METFORMIN)
     expect(set(shared.aliases) == {"Glucophage one", "Glucophage two"}, "a shared entity must join and outlive its documents")
     expect((shared.mentions_total, shared.claims_out_total) == (2, 2), "a shared entity must join and outlive its documents")
-    expect(store.delete(TENANT, "x:1") == 6, "the document, its own entity, two claims, two places of evidence")
+    expect(store.delete(TENANT, "x:1") == 7, "the document, its own entity, its section, two claims, two places of evidence")
     left = _entity(store, METFORMIN)
     expect([mention.doc_id for mention in left.mentions] == ["x:2"], "a shared entity must join and outlive its documents")
     expect([claim.doc_id for claim in left.claims_out] == ["x:2"], "a shared entity must join and outlive its documents")
     expect(store.show(TENANT, "x:1").entity is None, "a shared entity must join and outlive its documents")
-    expect(store.delete(TENANT, "x:2") == 8, "a shared entity must join and outlive its documents")
+    expect(store.delete(TENANT, "x:2") == 12, "a shared entity must join and outlive its documents")
     expect(store.delete(TENANT, "x:2") == 0, "a shared entity must join and outlive its documents")
     stats = store.stats(TENANT)
     expect(
@@ -179,12 +131,14 @@ def check_cited_document(store: GraphStore) -> None:
 
 def check_show(store: GraphStore) -> None:
     """By id, name and alias in any case; a name that several share lists them."""
+    from Medical_KG_rev.graph import MentionRow
+
     write(store, ["x:1"])
     for text in ("mesh:d008687", "METFORMIN", " glucophage "):
         expect(_entity(store, text).id == METFORMIN, "show must find by id, name and alias")
     view = _entity(store, METFORMIN)
     expect(
-        view.mentions[0].to_dict() == {"doc_id": "x:1", "start": 10, "end": 19, "text": "metformin", "score": 0.5},
+        view.mentions == (MentionRow(doc_id="x:1", start=10, end=19, text="metformin", score=0.5),),
         "show must find by id, name and alias",
     )
     claim = view.claims_out[0]
@@ -295,4 +249,5 @@ CHECKS: tuple[Callable[[GraphStore], None], ...] = (
     check_query,
     check_dangling,
     check_tenancy,
+    *KNOWLEDGE_CHECKS,
 )
