@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from Medical_KG_rev.errors import RecordNotFoundError, UsageError
-from Medical_KG_rev.models import Document, pdf_folder
+from Medical_KG_rev.models import Document, document_folder, pdf_folder
 from Medical_KG_rev.orchestration.artifacts import delete_artifacts, payload_key, read_artifact
 from Medical_KG_rev.orchestration.ledger import Ledger
 from Medical_KG_rev.orchestration.products import DOCUMENT
 from Medical_KG_rev.parts import PlatformParts
+from Medical_KG_rev.parts.extraction import ANSWERS
 from Medical_KG_rev.storage import ObjectStore
 
 
@@ -38,9 +39,10 @@ def delete_document(parts: PlatformParts, tenant_id: str, doc_id: str) -> dict[s
     payloads = parts.ledger.find_artifacts(tenant_id, [payload_key(job_id) for job_id in job_ids]).values()
     outputs = parts.ledger.artifacts_of_document(tenant_id, doc_id)
     pdfs = sorted(parts.store.keys(pdf_folder(tenant_id, doc_id)))
-    objects = sorted({row.object_key for row in (*outputs, *payloads)}) + pdfs
+    answers = sorted(parts.store.keys(document_folder(ANSWERS, tenant_id, doc_id)))
+    objects = sorted({row.object_key for row in (*outputs, *payloads)}) + pdfs + answers
     erased = parts.index_writer.erase(tenant_id, doc_id)
-    for key in pdfs:
+    for key in (*pdfs, *answers):
         parts.store.delete(key)
     return {
         "doc_id": doc_id,
@@ -52,6 +54,7 @@ def delete_document(parts: PlatformParts, tenant_id: str, doc_id: str) -> dict[s
             "graph_nodes": parts.graph.delete(tenant_id, doc_id),
             "artifacts": delete_artifacts(parts.store, parts.ledger, tenant_id, doc_id, job_ids),
             "pdfs": len(pdfs),
+            "llm_answers": len(answers),
             "objects": len(objects),
         },
         "rows": list(erased.vids),
@@ -85,6 +88,7 @@ def verify_deletion(parts: PlatformParts, receipt: Mapping[str, Any]) -> dict[st
             "graph_nodes": len(parts.graph.live_versions(tenant_id, [doc_id])),
             "artifacts": len(parts.ledger.artifacts_of_document(tenant_id, doc_id)),
             "pdfs": sum(1 for _ in parts.store.keys(pdf_folder(tenant_id, doc_id))),
+            "llm_answers": sum(1 for _ in parts.store.keys(document_folder(ANSWERS, tenant_id, doc_id))),
             "objects": sum(1 for key in objects if key in set(parts.store.keys(key))),
         },
     }

@@ -306,6 +306,8 @@ class Platform:
         highlight: bool = False,
         explain: bool = False,
         rerank: int | None = None,
+        entity: str | None = None,
+        entities: bool = True,
     ) -> SearchResult:
         """The best passages for a query, by all legs that the index has unless some are named.
 
@@ -313,23 +315,33 @@ class Platform:
         documents. ``offset`` leaves the first hits out; ``collapse`` gives one hit a document; ``rerank`` says how many
         of the first hits a reranker orders anew (0: none; None: as configured). See :meth:`Retriever.search`.
 
+        ``entity``, an id or a name in any case: only passages that name it, or something narrower. ``entities``: say for each
+        hit which ones it names.
+
         Raises:
-            UsageError: an unknown leg, field, value or date, or a page that cannot be had.
+            UsageError: an unknown leg, field, value, date or entity, or a page that cannot be had.
             PartUnavailableError: the index cannot be read, or no leg could answer.
         """
-        return self._searcher.search(
+        from Medical_KG_rev.search_entities import OVERFETCH, entity_scope, naming, with_entities
+
+        scope = entity_scope(self.parts, self.tenant, entity) if entity is not None else None
+        narrowed = scope.narrow(filters or {}) if scope is not None else filters or {}
+        result = self._searcher.search(
             self.tenant,
             query,
-            k=k,
+            k=k if scope is None else OVERFETCH * (offset + k),
             legs=legs,
-            wanted=self._filter(filters or {}, since, until),
-            offset=offset,
+            wanted=self._filter(narrowed, since, until),
+            offset=offset if scope is None else 0,
             generation=generation,
             collapse=collapse,
             highlight=highlight,
             explain=explain,
             rerank=rerank,
         )
+        if entities or scope is not None:
+            result = with_entities(self.parts.graph, self.tenant, result)
+        return naming(result, scope.ids, offset, k) if scope is not None else result
 
     def retrieve(self, request: RetrieveRequest) -> RetrievalResult:
         """Documents for a service's request, which must be of this tenant.
@@ -353,7 +365,7 @@ class Platform:
         until: str | None = None,
     ) -> SearchResult:
         """The best documents for a query, each by its best passage."""
-        return self.search(query, k=k, legs=legs, filters=filters, since=since, until=until, collapse=True)
+        return self.search(query, k=k, legs=legs, filters=filters, since=since, until=until, collapse=True, entities=False)
 
     def show(self, doc_id: str) -> Document:
         """The document as it is stored.

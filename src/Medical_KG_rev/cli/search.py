@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from Medical_KG_rev.platform import Platform
 
 EXCERPT_CHARACTERS = 320
+ENTITIES_SHOWN = 5
 _BEFORE_THE_FIRST_MATCH = 80
 
 
@@ -49,6 +50,9 @@ def _by_comma(_ctx: click.Context, _param: click.Parameter, legs: str | None) ->
     help="Only passages with this value: source, section, mesh, phase, has_results, language, retracted or doc_id. Again for "
     "another value of the field, or another field.",
 )
+@click.option(
+    "--entity", metavar="ID|NAME", help="Only passages that name this entity, or something narrower: MESH:D008687, metformin."
+)
 @click.option("--since", metavar="DATE", help="Only documents of this date (2021, 2021-03, 2021-03-15) or later.")
 @click.option("--until", metavar="DATE", help="Only documents of this date or earlier.")
 @click.option("--offset", type=click.IntRange(0), help="Leave out so many of the first hits; --json has `generation` then.")
@@ -70,6 +74,7 @@ def search(
     count: int,
     legs: list[str] | None,
     filters: dict[str, list[str]],
+    entity: str | None,
     since: str | None,
     until: str | None,
     offset: int | None,
@@ -86,8 +91,11 @@ def search(
     A leg that fails or is late is left out and named. With --batch, writes a TREC run (qid Q0 doc_id rank score tag) of the best
     documents for each query.
     """
+    query = query if query is not None or batch is not None else entity
     if (query is None) == (batch is None):
-        raise click.UsageError("Give a QUERY, or --batch FILE with --run-file OUT.")
+        raise click.UsageError("Give a QUERY, an --entity, or --batch FILE with --run-file OUT.")
+    if entity is not None and batch is not None:
+        raise click.UsageError("--entity and --batch exclude each other.")
     narrowed: dict[str, Any] = {"legs": legs, "filters": filters, "since": since, "until": until, "rerank": rerank}
     with output.platform() as platform:
         if batch is not None:
@@ -103,6 +111,7 @@ def search(
             collapse=collapse,
             highlight=highlights or not output.json,
             explain=explain,
+            entity=entity,
             **narrowed,
         ).to_dict()
     if offset is None:
@@ -126,7 +135,7 @@ def _run_batch(output: Output, platform: Platform, batch: Path, run_file: Path, 
     partial = 0
     with opened as file:
         for query_id, text in queries:
-            found = platform.search(text, k=count, collapse=True, **narrowed)
+            found = platform.search(text, k=count, collapse=True, entities=False, **narrowed)
             write_run(file, query_id, [(hit.doc_id, hit.score) for hit in found.hits])
             legs |= dict.fromkeys(found.legs)
             partial += found.partial
@@ -157,7 +166,12 @@ def _print_hits(result: dict[str, Any]) -> None:
         click.echo(click.style(f"{hit['rank']:>2}. {hit['title']}", bold=True))
         section = f" · {hit['section']}" if hit["section"] else ""
         click.echo(f"    {hit['doc_id']}:{hit['start']}-{hit['end']}{section} · score {hit['score']:.4f} ({legs})")
-        click.echo(f"    {_excerpt(hit['text'], hit['highlights'])}\n")
+        click.echo(f"    {_excerpt(hit['text'], hit['highlights'])}")
+        if hit.get("entities"):
+            named = [f"{each['name']} ({each['id']})" for each in hit["entities"][:ENTITIES_SHOWN]]
+            more = len(hit["entities"]) - len(named)
+            click.echo(click.style(f"    names {'; '.join(named)}{f'; and {more} more' if more else ''}", dim=True))
+        click.echo()
         if "explanation" in hit:
             click.echo(f"    {json.dumps(hit['explanation'])}\n")
 
@@ -181,6 +195,8 @@ def _say_how_it_went(output: Output, result: dict[str, Any]) -> None:
     for name, leg in result["legs"].items():
         if "error" in leg:
             output.say(f"Without the leg {name}: {leg['error']['message']}")
+    if "entities_error" in result:
+        output.say(f"Without entities: {result['entities_error']['message']}")
     if "error" in result.get("reranker", {}):
         output.say(f"Not ordered anew: {result['reranker']['error']['message']}")
     if not result["hits"]:

@@ -10,8 +10,18 @@ import msgspec
 from Medical_KG_rev.models import BoundingBox, Chunk
 
 
+class HitEntity(msgspec.Struct, frozen=True):
+    """An entity that a passage names, as the graph has it."""
+
+    id: str
+    type: str
+    name: str
+
+
 class Hit(msgspec.Struct, frozen=True, kw_only=True):
     """A passage. ``text`` is the document's text at ``start:end``; ``ranks`` are its places in the legs that found it.
+
+    ``entities`` are those that it names, most mentions first; None where the graph was not asked.
 
     Only when asked for: ``highlights``, the ranges ``start, end`` of ``text`` that have a word of the query;
     ``explanation``, the legs' own scores and what each added to ``score``, and with it ``context``, caption and head of the table
@@ -31,6 +41,7 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     end: int
     ranks: Mapping[str, int]
+    entities: tuple[HitEntity, ...] | None = None
     context: str | None = None
     highlights: tuple[tuple[int, int], ...] | None = None
     explanation: Mapping[str, Any] | None = None
@@ -111,6 +122,8 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
     timings: Mapping[str, float] = {}
     """Milliseconds by step, beside those of the legs: ``legs``, ``fusion``, ``hits``."""
     reranker: RerankReport | None = None
+    entities_error: Mapping[str, str] | None = None
+    """Why hits have no entities (``code``, ``message``), where the graph could not be asked."""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of ``medkg search``."""
@@ -122,7 +135,11 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
             "partial": self.partial,
             "generation": self.generation,
         }
-        return fields | ({"reranker": msgspec.to_builtins(self.reranker)} if self.reranker is not None else {})
+        if self.reranker is not None:
+            fields["reranker"] = msgspec.to_builtins(self.reranker)
+        if self.entities_error is not None:
+            fields["entities_error"] = dict(self.entities_error)
+        return fields
 
 
-_ALWAYS = frozenset(Hit.__struct_fields__) - {"context", "highlights", "explanation"}
+_ALWAYS = frozenset(Hit.__struct_fields__) - {"entities", "context", "highlights", "explanation"}

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from Medical_KG_rev.adapters import AdapterManager
     from Medical_KG_rev.endpoints.gpu import EndpointGpuProbe, GpuSample
+    from Medical_KG_rev.extraction.lexicon import Lexicon
+    from Medical_KG_rev.extraction.text import TextReader
+    from Medical_KG_rev.graph import GraphStore
+    from Medical_KG_rev.graph.neo4j import Neo4jArchive, Neo4jConnection
     from Medical_KG_rev.index import HaystackIndexWriter, Retriever
     from Medical_KG_rev.index.fusion import Fusion
     from Medical_KG_rev.index.opensearch_client import OpenSearchConnection
@@ -129,6 +133,25 @@ class ComponentParts(StoreParts):
         return HaystackComponents(chunker, embedder, expander, self.index_writer)
 
     @cached_property
+    def lexicon(self) -> Lexicon:
+        """Names of biomedical things and what they mean."""
+        from Medical_KG_rev.extraction.lexicon import Lexicon
+
+        return Lexicon.open(self.models.path("lexicon", "lexicon"))
+
+    def text_reader(self, tagger: str) -> TextReader:
+        """What reads texts with this tagger; opened once."""
+        from Medical_KG_rev.parts.extraction import open_reader
+
+        if tagger not in self._readers:
+            self._readers[tagger] = open_reader(self, tagger)
+        return self._readers[tagger]
+
+    @cached_property
+    def _readers(self) -> dict[str, TextReader]:
+        return {}
+
+    @cached_property
     def search_server(self) -> OpenSearchConnection | None:
         """The server of the lexical and the learned sparse leg; None where an embedded index holds them."""
         from Medical_KG_rev.index.opensearch_client import OpenSearchConnection
@@ -184,6 +207,36 @@ class ComponentParts(StoreParts):
         from Medical_KG_rev.index import HaystackIndexWriter
 
         return HaystackIndexWriter(self.index_stores)
+
+    @cached_property
+    def graph_server(self) -> Neo4jConnection | None:
+        """The server of the knowledge graph; None where files hold it."""
+        settings = self.settings
+        if settings.graph_kind != "neo4j":
+            return None
+        from Medical_KG_rev.graph.neo4j import Neo4jConnection
+
+        return Neo4jConnection(settings.neo4j, self.caller_for(settings.neo4j.policy))
+
+    @property
+    def graph_archive(self) -> Neo4jArchive | None:
+        """Copies the graphs of the server to files, and back; None where they are files."""
+        if self.graph_server is None:
+            return None
+        from Medical_KG_rev.graph.neo4j import Neo4jArchive
+
+        return Neo4jArchive(self.graph_server)
+
+    @cached_property
+    def graph(self) -> GraphStore:
+        """The knowledge graph."""
+        if self.graph_server is not None:
+            from Medical_KG_rev.graph.neo4j import Neo4jGraphStore
+
+            return Neo4jGraphStore(self.graph_server)
+        from Medical_KG_rev.graph import LadybugGraphStore
+
+        return LadybugGraphStore(self.data_dir / "graph")
 
     def retriever(self) -> Retriever:
         """The reading side of the index; a model is loaded by the first search that needs it."""
@@ -329,9 +382,9 @@ class ComponentParts(StoreParts):
         return IrValidator()
 
     def _extractor(self) -> Any:
-        from Medical_KG_rev.extraction import RecordExtractor
+        from Medical_KG_rev.parts.extraction import open_extractor
 
-        return RecordExtractor()
+        return open_extractor(self)
 
     def _graph_writer(self) -> Any:
         from Medical_KG_rev.graph import GraphWriter
