@@ -59,7 +59,9 @@ def open_extractor(parts: ComponentParts) -> Any:
         model = _llm_claims(parts)
         claims.append(model)
         versions.append(model.fingerprint)
-    return DocumentExtractor(RecordExtractor(), parts.text_reader(settings.tagger), _xrefs_of(parts.lexicon), claims, versions)
+    meaning = LexiconMeaning(parts.lexicon)
+    record = RecordExtractor(meaning, meaning.fingerprint)
+    return DocumentExtractor(record, parts.text_reader(settings.tagger), _xrefs_of(parts.lexicon), claims, versions)
 
 
 def _eligibility(_ctx: StageContext, document: Document, findings: Findings) -> list[FoundClaim]:
