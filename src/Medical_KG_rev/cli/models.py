@@ -66,4 +66,4 @@ def verify(output: Output) -> int:
 
 def describe(name: str, state: str, size_bytes: int) -> str:
     """One line about the progress of a fetch."""
-    return f"{name}: {state} ({size_bytes / MEGABYTE:.0f} MB)"
+    return f"{name}: {state} ({size_bytes / MEGABYTE:.0f} MB)" if size_bytes else f"{name}: {state}"

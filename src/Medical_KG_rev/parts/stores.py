@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -136,7 +137,7 @@ class StoreParts:
         """Model artefacts."""
         from Medical_KG_rev.text import ModelStore
 
-        return ModelStore(self.settings.model_root)
+        return ModelStore(self.settings.model_root, builders={"lexicon": _build_lexicon})
 
     def _check_formats(self) -> None:
         from Medical_KG_rev import __version__
@@ -144,6 +145,12 @@ class StoreParts:
 
         if self.data_dir.exists():
             check_formats(self.data_dir, __version__)
+
+
+def _build_lexicon(files: Mapping[str, Path], target: Path, say: Callable[[str], None]) -> None:
+    from Medical_KG_rev.extraction.lexicon.builder import build_lexicon
+
+    build_lexicon(files, target, say)
 
 
 @dataclass(frozen=True, slots=True)

