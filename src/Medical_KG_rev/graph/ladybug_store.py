@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from Medical_KG_rev.errors import QueryRefusedError, UsageError
 from Medical_KG_rev.graph import ladybug_dump, ladybug_rows, ladybug_show, ladybug_walk, ladybug_write
 from Medical_KG_rev.graph.batch import GraphBatch
 from Medical_KG_rev.graph.cypher import reading_query
 from Medical_KG_rev.graph.ladybug_stats import graph_stats
-from Medical_KG_rev.graph.ladybug_tables import ensure_tables
+from Medical_KG_rev.graph.ladybug_tables import ensure_tables, is_outdated
 from Medical_KG_rev.graph.port import TextRange
 from Medical_KG_rev.graph.publication import PublishedGraph
 from Medical_KG_rev.graph.results import (
@@ -25,11 +25,16 @@ from Medical_KG_rev.graph.results import (
     PassageEntity,
     QueryRows,
 )
-from Medical_KG_rev.graph.session import EngineLimits
+from Medical_KG_rev.graph.session import EngineLimits, GraphSession
 from Medical_KG_rev.models import Claim, Entity, GraphWriteReceipt, Outcome
 
 BYTES_PER_ROW = 1024
 """What a node or relationship takes in the file and its log at most, on average; measured: 150 to 300 bytes."""
+
+GROWTH_OF_UPGRADE = 4
+"""How much larger a graph of schema 1 may become, at most."""
+
+Answer = TypeVar("Answer")
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -63,49 +68,41 @@ class LadybugGraphStore:
         return GraphWriteReceipt(batch.node_count, batch.edge_count, outcomes)
 
     def live_versions(self, tenant_id: str, doc_ids: Sequence[str]) -> dict[str, str]:
-        with self._graph(tenant_id).reading() as session:
-            return ladybug_rows.live(session, doc_ids) if session else {}
+        return self._read(tenant_id, lambda session: ladybug_rows.live(session, doc_ids), {})
 
     def existing_entities(self, tenant_id: str, entity_ids: Sequence[str]) -> frozenset[str]:
-        with self._graph(tenant_id).reading() as session:
-            return ladybug_rows.existing(session, "Entity", entity_ids) if session else frozenset()
+        return self._read(tenant_id, lambda session: ladybug_rows.existing(session, "Entity", entity_ids), frozenset[str]())
 
     def delete(self, tenant_id: str, doc_id: str, *, purge: bool = True) -> int:
-        with self._graph(tenant_id).reading() as session:
-            if session is None or not ladybug_rows.existing(session, "Document", [doc_id]):
-                return 0
+        if not self._read(tenant_id, lambda session: ladybug_rows.existing(session, "Document", [doc_id]), frozenset[str]()):
+            return 0
         with self._graph(tenant_id).replacing() as session:
             ensure_tables(session)
             return ladybug_write.purge(session, [doc_id]) if purge else ladybug_write.withdraw(session, doc_id)
 
     def show(self, tenant_id: str, entity: str, limit: int = 25) -> EntityLookup:
-        with self._graph(tenant_id).reading() as session:
-            return ladybug_show.lookup(session, entity, limit) if session else EntityLookup(query=entity)
+        return self._read(tenant_id, lambda session: ladybug_show.lookup(session, entity, limit), EntityLookup(query=entity))
 
     def find(self, tenant_id: str, text: str, limit: int = 25) -> tuple[EntityRef, ...]:
-        with self._graph(tenant_id).reading() as session:
-            return ladybug_show.find(session, text, limit) if session else ()
+        return self._read(tenant_id, lambda session: ladybug_show.find(session, text, limit), ())
 
     def neighbours(self, tenant_id: str, entity_id: str, *, hops: int = 1, limit: int = 100) -> tuple[Neighbour, ...]:
-        with self._graph(tenant_id).reading() as session:
-            return ladybug_walk.neighbours(session, entity_id, hops, limit) if session else ()
+        return self._read(tenant_id, lambda session: ladybug_walk.neighbours(session, entity_id, hops, limit), ())
 
     def path(self, tenant_id: str, a: str, b: str, *, max_hops: int = 4, limit: int = 5) -> tuple[GraphPath, ...]:
-        with self._graph(tenant_id).reading() as session:
-            return ladybug_walk.paths(session, a, b, max_hops, limit) if session else ()
+        return self._read(tenant_id, lambda session: ladybug_walk.paths(session, a, b, max_hops, limit), ())
 
     def dump(self, tenant_id: str, *, entity: str | None = None, hops: int = 1) -> Iterator[GraphRecord]:
+        self._bring_up_to_date(tenant_id)
         with self._graph(tenant_id).reading() as session:
             if session is not None:
                 yield from ladybug_dump.whole(session) if entity is None else ladybug_dump.around(session, entity, hops)
 
     def passages_entities(self, tenant_id: str, ranges: Sequence[TextRange]) -> tuple[tuple[PassageEntity, ...], ...]:
-        with self._graph(tenant_id).reading() as session:
-            return ladybug_dump.passages_entities(session, ranges) if session else ((),) * len(ranges)
+        return self._read(tenant_id, lambda session: ladybug_dump.passages_entities(session, ranges), ((),) * len(ranges))
 
     def documents_naming(self, tenant_id: str, entity_ids: Sequence[str]) -> frozenset[str]:
-        with self._graph(tenant_id).reading() as session:
-            return ladybug_dump.documents_naming(session, entity_ids) if session else frozenset()
+        return self._read(tenant_id, lambda session: ladybug_dump.documents_naming(session, entity_ids), frozenset[str]())
 
     def query(
         self,
@@ -127,9 +124,30 @@ class LadybugGraphStore:
             return QueryRows(columns=tuple(columns), rows=tuple(tuple(map(_plain, row)) for row in found), truncated=more)
 
     def stats(self, tenant_id: str) -> GraphStats:
+        size_bytes = self._graph(tenant_id).size_bytes
+        return self._read(tenant_id, lambda session: graph_stats(session, size_bytes), GraphStats())
+
+    def _read(self, tenant_id: str, answer: Callable[[GraphSession], Answer], nothing: Answer) -> Answer:
+        """The answer of what is published now; ``nothing`` where nothing is. A graph of an older schema is rewritten first."""
+        graph = self._graph(tenant_id)
+        try:
+            with graph.reading() as session:
+                return nothing if session is None else answer(session)
+        except RuntimeError:
+            if not self._bring_up_to_date(tenant_id):
+                raise
+        with graph.reading() as session:
+            return nothing if session is None else answer(session)
+
+    def _bring_up_to_date(self, tenant_id: str) -> bool:
+        """Whether the graph was of an older schema, and is not any more."""
         graph = self._graph(tenant_id)
         with graph.reading() as session:
-            return graph_stats(session, graph.size_bytes) if session else GraphStats()
+            if session is None or not is_outdated(session):
+                return False
+        with graph.replacing(graph.size_bytes * GROWTH_OF_UPGRADE) as session:
+            ensure_tables(session)
+        return True
 
     def _graph(self, tenant_id: str) -> PublishedGraph:
         if not _TENANT.fullmatch(tenant_id):
