@@ -2,24 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from Medical_KG_rev.graph import EntityLookup, GraphStats, LadybugGraphStore, QueryRows
+    from Medical_KG_rev.graph import EntityLookup, EntityRef, GraphPath, GraphRecord, GraphStats, GraphStore, Neighbour, QueryRows
+    from Medical_KG_rev.graph.exports import ExportReceipt, WrittenFile
 
 
 @dataclass(frozen=True, slots=True)
 class TenantGraph:
     """One tenant's knowledge graph, read only."""
 
-    store: LadybugGraphStore
+    store: GraphStore
     tenant: str
 
     def show(self, entity: str, *, limit: int = 25) -> EntityLookup:
         """What the graph knows of an entity, by id or name."""
         return self.store.show(self.tenant, entity, limit)
+
+    def find(self, text: str, *, limit: int = 25) -> tuple[EntityRef, ...]:
+        """Entities by id, in any case; where no id is that, by name or alias."""
+        return self.store.find(self.tenant, text, limit)
+
+    def neighbours(self, entity_id: str, *, hops: int = 1, limit: int = 100) -> tuple[Neighbour, ...]:
+        """Entities that assertions link to this one: at most ``limit`` of each hop, the most believed first."""
+        return self.store.neighbours(self.tenant, entity_id, hops=hops, limit=limit)
+
+    def path(self, a: str, b: str, *, max_hops: int = 4, limit: int = 5) -> tuple[GraphPath, ...]:
+        """The shortest ways from one entity id to another, the most believed first, with the evidence of every step."""
+        return self.store.path(self.tenant, a, b, max_hops=max_hops, limit=limit)
+
+    def export(
+        self,
+        format: str,
+        out: str | Path,
+        *,
+        entity: str | None = None,
+        hops: int = 1,
+        progress: Callable[[str, int], None] | None = None,
+    ) -> ExportReceipt:
+        """Writes the graph, or what is within ``hops`` of an entity id, in a format of others.
+
+        ``format`` is ``kgx``, ``rdf``, ``jsonld``, ``fhir``, ``graphml`` or ``parquet``. ``out`` is a file; for
+        ``kgx`` and ``parquet`` a folder. ``progress`` is told the kind of record and how many of it came so far.
+
+        Raises:
+            UsageError: no such format, or ``out`` cannot be written.
+            StorageFullError: no room; what was there is as it was.
+            PartUnavailableError: the library of the format is not installed.
+        """
+        from Medical_KG_rev.graph.exports import export_records
+
+        with self._dump(entity, hops) as records:
+            return export_records(records, format, Path(out), progress=progress)
+
+    def draw(self, entity_id: str, out: str | Path, *, hops: int = 1, entities: int = 200) -> WrittenFile:
+        """Draws an entity and at most so many ``entities`` near it as one HTML file, with the evidence of every line.
+
+        Raises:
+            RecordNotFoundError: the graph holds no entity of that id.
+            UsageError: ``out`` cannot be written.
+        """
+        from Medical_KG_rev.graph.html import write
+
+        near = self.neighbours(entity_id, hops=hops, limit=entities)[: entities - 1]
+        with self._dump(entity_id, hops) as records:
+            return write(records, entity_id, near, Path(out))
 
     def query(
         self, cypher: str, parameters: Mapping[str, Any] | None = None, *, limit: int = 1000, timeout_seconds: float = 30.0
@@ -30,3 +82,13 @@ class TenantGraph:
     def stats(self) -> GraphStats:
         """How much the graph holds."""
         return self.store.stats(self.tenant)
+
+    @contextmanager
+    def _dump(self, entity: str | None, hops: int) -> Iterator[Iterator[GraphRecord]]:
+        """Closes the graph again even where not all was read."""
+        records = self.store.dump(self.tenant, entity=entity, hops=hops)
+        try:
+            yield records
+        finally:
+            if isinstance(records, Generator):
+                records.close()
