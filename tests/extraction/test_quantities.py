@@ -19,7 +19,7 @@ pytestmark = pytest.mark.unit
     ("text", "quote", "comparator", "low", "high", "unit"),
     [
         ("Platelets ≥ 100 x 10^9/L.", "≥ 100 x 10^9/L", ">=", 100, None, "10*9/L"),
-        ("ANC >= 1,500/mm3.", ">= 1,500/mm3", ">=", 1500, None, "/uL"),
+        ("Neutrophils >= 1,500/mm3.", ">= 1,500/mm3", ">=", 1500, None, "/uL"),
         ("GFR < 30 mL/min/1.73 m2 was", "< 30 mL/min/1.73 m2", "<", None, 30, "mL/min/{1.73_m2}"),
         ("Given 5-10 mg/kg/day.", "5-10 mg/kg/day", "range", 5, 10, "mg/kg/d"),
         ("5 mg to 10 mg of it", "5 mg to 10 mg", "range", 5, 10, "mg"),

@@ -12,6 +12,8 @@ from Medical_KG_rev.extraction.context.triggers import Scope, Side, Sign, Trigge
 from Medical_KG_rev.extraction.spans import Context, FoundMention
 from Medical_KG_rev.models import Certainty
 
+_JOINED = frozenset({"and", "or", "nor"})
+_RELATIVE = frozenset({"who", "that", "which"})
 _CLOSE = 5
 """A trigger that acts on either side acts forward when a mention begins within so many tokens."""
 
@@ -90,8 +92,8 @@ class _Sentence:
     def _forward(self, match: Match, trigger: Trigger) -> range:
         words, start = self._words, match.last
         if trigger.scope is Scope.PREDICATE:
-            verb = next((i for i in range(start, min(len(words), start + 15)) if words[i] in self._lists["occur"]), None)
-            if verb is None or any(self._boundary[start:verb]):
+            verb = next((i for i in range(start, min(len(words), start + 15)) if self._tells_occurrence(i)), None)
+            if verb is None or any(self._boundary[i] and words[i] not in _RELATIVE for i in range(start, verb)):
                 return range(0)
             start = verb + 1
         end = start
@@ -115,6 +117,10 @@ class _Sentence:
         if trigger.scope is Scope.PHRASE and word in (",", "and"):
             return True
         return self._is_preposition(index, start, trigger.scope)
+
+    def _tells_occurrence(self, index: int) -> bool:
+        """Whether this is the verb of `no patient developed`; in `no patient who received … developed` it is the second."""
+        return self._words[index] in self._lists["occur"] and self._words[index - 1] not in _RELATIVE
 
     def _goes_on(self, index: int, start: int, scope: Scope) -> bool:
         """Whether the clause goes on about what was denied: by a verb, or by something else beside it (`no A and a B`)."""
@@ -184,16 +190,18 @@ def _boundaries(raw: Sequence[str], words: Sequence[str], found: Sequence[Match]
         else:
             boundary[match.first] = True
     ahead = _verb_ahead(words, lists["finite"])
-    told = bool(words) and words[0] in lists["openers"]
+    opened = told = bool(words) and words[0] in lists["openers"]
     for index, word in enumerate(words):
         if boundary[index]:
-            told = False
+            opened = told = False
         elif word == "," or (word == "and" and words[index - 1 : index] != [","]):
             following = index + 2 if word == "," and words[index + 1 : index + 2] == ["and"] else index + 1
-            new_trigger = word == "," and following < len(words) and begins[following] and words[following] not in ("or", "nor")
-            if told and (ahead[index] or new_trigger):
+            after = words[following] if following < len(words) else ""
+            new = word == "," and (after == "<number>" or (bool(after) and begins[following] and after not in ("or", "nor")))
+            closes = opened and word == "," and _JOINED.isdisjoint(words[index + 1 : index + 1 + _CLOSE])
+            if told and (ahead[index] or new or closes):
                 boundary[index] = True
-                told = False
+                opened = told = False
         if word in lists["finite"] or begins[index]:
             told = True
     return boundary

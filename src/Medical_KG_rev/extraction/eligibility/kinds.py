@@ -46,14 +46,14 @@ _WORDS: Final = {
     Kind.PARTICIPATION: r"\b(?:another|other|any) (?:\w+ ){0,3}(?:clinical |interventional |therapeutic |research )?(?:trial"
     r"|stud(?:y|ies)|protocol)\b|\bparticipat\w+ in (?:an? |any |other )?(?:\w+ )?(?:\w+ )?(?:trial|stud)"
     r"|\binvestigational (?:agent|drug|product|device|medic|treatment|therap|study|new)",
-    Kind.ALLERGY: r"\ballerg|hypersensitiv|\bintoleran|contra-?indicat|anaphyla|\bidiosyncra",
+    Kind.ALLERGY: r"\ballerg|hypersensitiv|\bintoleran|contra-?indicated|contra-?indications?|anaphyla|\bidiosyncra",
     Kind.SURVIVAL: r"life expectanc|expected (?:survival|lifespan)|(?:estimated|predicted|anticipated) survival"
     r"|survival time|survival of (?:at|more)",
 }  # fmt: skip
 _PATTERNS: Final = {kind: re.compile(words, re.IGNORECASE) for kind, words in _WORDS.items()}
 
 _TREATMENT: Final = re.compile(
-    r"\btreat(?:ed|ment|ments|ing)?\b|therap|medication|\bdrugs? (?!abuse|addict|depend|use dis)|\btaking\b|\buse of\b"
+    r"\btreat(?:ed|ing|s)?|treatments?\b|therap|medication|\bdrugs? (?!abuse|addict|depend|use dis)|\btaking\b|\buse of\b"
     r"|\busing\b|\breceiv|surger|surgical|\boperat(?:ion|ed)|transplant|\bradiation\b|vaccin|antibiotic|steroid|\binsulin\b"
     r"|inhibitor|\bimplant|\binjection|\bprocedure\b|anticoagul|\bregimen|\binfusion|\btransfusion|\bagents?\b|\bantibod(?:y"
     r"|ies)\b|\bopioids?\b|\bnsaids?\b|\bresection\b|\bdialysis\b|\bdoses?\b|\bfusion\b|\w(?:mab|nib|statin|cillin|platin"
@@ -61,7 +61,7 @@ _TREATMENT: Final = re.compile(
     re.IGNORECASE,
 )
 _CONDITION: Final = re.compile(
-    r"diseas|disorder|syndrom|cancer|tumou?r|malignan|carcinom|leuk[a]?emi|lymphom|myelom|sarcom|infect|\bfailure\b|fractur"
+    r"diseas|disorder|syndrome|cancer|tumou?r|malignan|carcinom|leuk[a]?emi|lymphom|myelom|sarcom|infect|\bfailure\b|fractur"
     r"|\bpain\b|diagnos|symptom|lesion|metasta|stenosis|\w(?:itis|osis|osus|emia|aemia|opathy|oma|uria|algia"
     r"|plegia|trophy|pathy|penia|ectasis|rhea|megaly|phyte\w*|phytes|lysis|listhesis|culopathy)\b|psychos|psychiatr|suicid"
     r"|abuse|addict|alcoholism|dependen|deficit|dysfunction|arrhythm|insufficien|hernia|deform|instabilit|impairment"

@@ -82,7 +82,7 @@ class Dose:
 
 
 _ROUTES = {
-    "oral": r"oral(?:ly)?|by\smouth|per\sos|p\.o\.|po",
+    "oral": r"oral(?:ly)?|by mouth|per os|p\.o\.|po",
     "intravenous": r"intravenous(?:ly)?|i\.v\.|iv",
     "subcutaneous": r"subcutaneous(?:ly)?|s\.c\.|sc|sq|subcut",
     "intramuscular": r"intramuscular(?:ly)?|i\.m\.|im",

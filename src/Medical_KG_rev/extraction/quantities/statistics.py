@@ -92,7 +92,7 @@ _INTERVAL = re.compile(
     rf"(?P<low>[-−]?\s?{PLAIN})\s?%?\s?(?:-|–|—|−|to|,|;|\.\.|and)\s?(?P<high>[-−+]?\s?{PLAIN})"
 )
 _P_VALUE = re.compile(
-    rf"(?<![A-Za-z0-9])[Pp](?:\s?-?\s?[Vv]alues?)?(?:\s(?:for|of)\s(?:trend|interaction|heterogeneity|difference|superiority|non-?inferiority))?"
+    rf"(?<![A-Za-z0-9])[Pp](?:\s?-?\s?(?i:values?))?(?:\s(?:for|of)\s(?:trend|interaction|heterogeneity|difference|superiority|non-?inferiority))?"
     rf"\s?(?P<comparator><=|>=|≤|≥|=|<|>|⩽|⩾|(?:value\s)?of|was)\s?(?P<value>{PLAIN}|\d{{1,3}})(?:{POWER.format(name='power')}|[eE](?P<e>-\d{{1,2}}))?"
 )
 _COMPARATORS: dict[str, Literal["=", "<", "<=", ">", ">="]] = {

@@ -49,7 +49,7 @@ _WORDS: Final = {
     "milliequivalent": "meq", "meter": "m", "metre": "m", "centimeter": "cm", "centimetre": "cm", "millimeter": "mm",
     "millimetre": "mm", "square meter": "m2", "square metre": "m2", "second": "s", "minute": "min", "hour": "h", "day": "d",
     "week": "wk", "month": "mo", "year": "a", "percent": "%", "per cent": "%", "percentage point": "%", "kilocalorie": "kcal",
-    "calorie": "cal", "gray": "Gy", "cell": "{cells}", "copy": "{copies}", "copie": "{copies}", "beat": "{beats}",
+    "calorie": "cal", "gray": "Gy", "cell": "{cells}", "copy": "{copies}", "copies": "{copies}", "beat": "{beats}",
     "breath": "{breaths}", "tablet": "{tablet}", "capsule": "{capsule}", "puff": "{puff}", "drop": "[drp]", "dose": "{dose}",
     "cycle": "{cycle}", "cigarette": "{cigarette}", "drink": "{drink}", "session": "{session}", "point": "{points}",
     "degree": "deg",

@@ -23,7 +23,7 @@ _INLINE = re.compile(r"(?:[*•-]\s*)?(?:[a-z-]+ ){0,2}(?P<role>inclusion|exclus
 """A heading with its first criterion, or a remark, in the same line."""
 
 _EXCLUDING = re.compile(
-    r"\bexclusion\b|\bexclu(?:ded|des?)\b|\bnot (?:be )?eligible\b|\bineligible\b|\bremoving criteria\b"
+    r"\bexclusion\b|\b(?:excluded|excludes?)\b|\bnot (?:be )?eligible\b|\bineligible\b|\bremoving criteria\b"
     r"|\b(?:may|can|must|will|should) ?not be (?:enrolled|included)\b",
     re.IGNORECASE,
 )
