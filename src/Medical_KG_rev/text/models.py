@@ -71,7 +71,7 @@ class ModelStore:
         self, root: Path, artefacts: Sequence[Artefact] = ARTEFACTS, builders: Mapping[str, Builder] | None = None
     ) -> None:
         self._root = root
-        self._builders = builders or {}
+        self.builders = builders or {}
         self._artefacts = {artefact.name: artefact for artefact in artefacts}
 
     def list(self) -> tuple[ModelInfo, ...]:
@@ -186,7 +186,7 @@ class ModelStore:
         digest = ""
         if artefact.built:
             paths = {file.role: brought / file.file_name for file in artefact.files}
-            self._builders[artefact.name](paths, staged / artefact.built, lambda step: progress(artefact.name, step, 0))
+            self.builders[artefact.name](paths, staged / artefact.built, lambda step: progress(artefact.name, step, 0))
             shutil.rmtree(brought)
             digest = sha256_of(staged / artefact.built)
         seen = {name: _size_and_time(staged / name) for name in artefact.file_names}

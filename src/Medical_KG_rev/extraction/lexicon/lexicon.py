@@ -22,6 +22,9 @@ __all__ = ["Lexicon", "LexiconMatch"]
 _UNKNOWN = -1
 _CACHED = 200_000
 """Words, and states of the trie, remembered at most."""
+_LONGEST_WORD = 200
+_LONGEST_NAME = 2_000
+"""Characters; what is longer is no word, no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class Lexicon:
 
     def lookup(self, name: str) -> tuple[LexiconName, ...]:
         """What a name may mean, whatever its letter case, hyphens, plural or spelling; none when it is unknown."""
+        if len(name) > _LONGEST_NAME:
+            return ()
         state = 0
         edges, words = self._file.array("edge"), len(self._file.array("word_end"))
         for form in key(name):
@@ -192,6 +197,8 @@ class Lexicon:
         return np.array(ids, np.int64), owners
 
     def _remember(self, word: str) -> tuple[int, ...]:
+        if len(word) > _LONGEST_WORD:
+            return (_UNKNOWN,)
         if len(self._forms) >= _CACHED:
             self._forms.clear()
         numbers = self._forms[word] = tuple(self._number(form) for form in token_forms(word))

@@ -47,25 +47,31 @@ class NameTable:
         self._first.append(len(self.texts))
 
     def _add(self, concept: int, curie: str, kind: EntityType, members: list[tuple[int, Term]]) -> None:
-        """Names of one concept; of those that compare as equal the first alone."""
+        """Names of one concept; of synonyms that count as equal the first alone."""
         listed = [(name, name_kind, source) for source, term in members for name, name_kind in term.names]
         listed.sort(key=lambda each: (each[1] != NameKind.PREFERRED, each[2]))
         rank = 4 * id_rank(kind, curie)
-        seen: set[tuple[tuple[str, ...], str]] = set()
+        seen: set[Any] = set()
         for name, name_kind, source in listed:
-            written = capitals_of(name)
-            paths = {
-                path: use for path, use in self._spell(name, name_kind, kind).items() if not {(path, ""), (path, written)} & seen
-            }
-            if not paths and seen:
-                continue
-            seen |= {(path, written if use is Use.OWN_CASE else "") for path, use in paths.items()}
+            spelt = self._spell(name, name_kind, kind)
+            if name_kind is NameKind.PREFERRED and name.casefold() not in seen:
+                seen.add(name.casefold())
+            else:
+                capitals = capitals_of(name)
+                spelt = {
+                    path: use
+                    for path, use in spelt.items()
+                    if not seen & {(path, Use.ANY_CASE), (path, use, capitals if use is Use.OWN_CASE else "")}
+                }
+                if not spelt:
+                    continue
             number = len(self.texts)
             self.texts.append(name)
             self._concept.append(concept)
             self._kind.append(name_kind)
             self._source.append(source)
-            for path, use in paths.items():
+            for path, use in spelt.items():
+                seen |= {(path, use, capitals_of(name))} if use is Use.OWN_CASE else {(path, use), (path, use, "")}
                 self._paths.extend([self._vocabulary.setdefault(token, len(self._vocabulary)) for token in path])
                 self._ends.append(len(self._paths))
                 self._spelt.append(number)

@@ -17,13 +17,9 @@ _TOKEN = re.compile(r"[^\W\d_]+|\d+|[^\s]")
 
 DASHES = frozenset("-‐‑‒–—―−﹣－\u00ad\u2027\u2043")
 APOSTROPHES = frozenset("'’‘ʼ′`´＇")
-_GREEK = {
-    "α": "alpha", "β": "beta", "ϐ": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ϵ": "epsilon", "ζ": "zeta", "η": "eta",
-    "θ": "theta", "ϑ": "theta", "ι": "iota", "κ": "kappa", "ϰ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi",
-    "ο": "omicron",
-    "π": "pi", "ρ": "rho", "σ": "sigma", "ς": "sigma", "τ": "tau", "υ": "upsilon", "φ": "phi", "ϕ": "phi", "χ": "chi", "ψ": "psi",
-    "ω": "omega",
-}  # fmt: skip
+_GREEK = {chr(code): unicodedata.name(chr(code)).split()[-1].lower().replace("lamda", "lambda") for code in range(0x3B1, 0x3CA)}
+"""Small letters; others become one of them when they are folded."""
+
 _GREEK_RUN = re.compile("([" + "".join(_GREEK) + "])")
 _SPELLED_GREEK = re.compile(r"(.{2,})(alpha|beta|gamma|kappa|delta)")
 _ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}

@@ -16,22 +16,41 @@ __all__ = ["CommonWords", "common_words", "how_used", "spellings"]
 
 _INVERTIBLE = re.compile(r"[^,()\[\]]*[^\W\d_]{3}[^,()\[\]]*(?:, [^,()\[\]]*[^\W\d_]{3}[^,()\[\]]*){1,2}")
 _PROTEIN = re.compile(r"(.+?)(?: protein)?, human", re.IGNORECASE)
+_BINOMIAL = re.compile(r"([A-Z])[a-z]{2,} ([a-z]{3,})")
+_ADJECTIVES = {
+    "emia": "emic", "osis": "otic", "itis": "itic", "ension": "ensive", "epsy": "eptic", "betes": "betic", "besity": "bese",
+    "mmation": "mmatory", "phrenia": "phrenic", "oxia": "oxic", "megaly": "megalic", "uria": "uric",
+}  # fmt: skip
 _LONGEST_ACRONYM = 6
 _SHORTEST_CELL_LINE = 4
 
 
 def spellings(name: str, kind: EntityType) -> Iterator[tuple[str, bool]]:
-    """The name, and what it is written as in running text: `Arthritis, Juvenile` is also `Juvenile Arthritis`.
+    """The name, and what it is written as in running text.
+
+    `Arthritis, Juvenile` is also `Juvenile Arthritis`, `Escherichia coli` is also `E. coli`, `leukemia` is also `leukemic`.
 
     With each, whether it can be a symbol only: `p53 protein, human` is also the symbol `p53`.
     """
     yield name, False
+    if kind is EntityType.DISEASE and " " not in name:
+        yield from ((adjective, False) for adjective in _adjectives(name))
+    if kind is EntityType.SPECIES and (binomial := _BINOMIAL.fullmatch(name)):
+        yield f"{binomial.group(1)}. {binomial.group(2)}", False
     protein = _PROTEIN.fullmatch(name) if kind is EntityType.GENE else None
     if protein:
         if not protein.group(1).islower() or " " in protein.group(1):
             yield protein.group(1), " " not in protein.group(1)
     elif _INVERTIBLE.fullmatch(name):
         yield " ".join(reversed(name.split(", "))), False
+
+
+def _adjectives(name: str) -> Iterator[str]:
+    """Of one word: `leukemia` → `leukemic`, `cirrhosis` → `cirrhotic`."""
+    for ending, adjective in _ADJECTIVES.items():
+        if name.endswith(ending) and len(name) > len(ending) + 2:
+            yield name.removesuffix(ending) + adjective
+            return
 
 
 def how_used(name: str, path: tuple[str, ...], name_kind: NameKind, kind: EntityType) -> Use:
@@ -42,7 +61,7 @@ def how_used(name: str, path: tuple[str, ...], name_kind: NameKind, kind: Entity
     """
     letters = [sign for sign in name if sign.isalpha()]
     words = common_words()
-    if not letters or len(name) == 1 or name in words.capitals:
+    if not letters or len(name) == 1 or name in words.exact:
         return Use.LOOKED_UP
     if path in words.keys:
         return Use.OWN_CASE if any(sign.isupper() for sign in name[1:]) else Use.LOOKED_UP
@@ -62,10 +81,10 @@ def _needs_case(name: str, letters: Sequence[str], kind: NameKind) -> bool:
 
 
 class CommonWords(NamedTuple):
-    """``keys``: comparable forms that are common words in any letter case; ``capitals``: names that are common as they are."""
+    """``keys``: comparable forms that are common words in any letter case; ``exact``: names that are common as they are."""
 
     keys: frozenset[tuple[str, ...]]
-    capitals: frozenset[str]
+    exact: frozenset[str]
 
 
 @cache
@@ -73,5 +92,5 @@ def common_words() -> CommonWords:
     """The list beside this module."""
     text = (resources.files(__package__) / "common_words.txt").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    capitals = frozenset(line for line in lines if line.isupper())
-    return CommonWords(frozenset(key(line) for line in lines if line not in capitals), capitals)
+    exact = frozenset(line for line in lines if not line.islower())
+    return CommonWords(frozenset(key(line) for line in lines if line not in exact), exact)
