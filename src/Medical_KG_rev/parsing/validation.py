@@ -12,15 +12,21 @@ import msgspec
 from Medical_KG_rev.errors import InvalidDocumentError
 from Medical_KG_rev.models import Document, SectionKind, StageContext
 
-VERSION = "1"
+VERSION = "2"
 ANNOTATION_KINDS = frozenset(
     {
         "adverse_event",
+        "analysis",
         "arm",
         "author",
         "cited_work",
         "condition",
+        "criterion",
+        "eligibility",
+        "event_total",
         "funder",
+        "group",
+        "group_size",
         "intervention",
         "keyword",
         "location",
