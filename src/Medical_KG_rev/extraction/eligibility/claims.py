@@ -23,21 +23,10 @@ _VALUE_LENGTH = 1_000
 _ABOVE_LENGTH = 300
 _GENERAL: Final = frozenset(
     {"diagnosis", "diagnoses", "diagnosed", "data collection", "contraindication", "contraindications", "procedure", "procedures"}
-    | {
-        "treatment",
-        "therapy",
-        "informed consent",
-        "history",
-        "screening",
-        "randomization",
-        "imaging",
-        "stage",
-        "grade",
-        "disease",
-    }
-    | {"follow-up", "surgical procedure", "surgical procedures", "disorder", "condition", "diseases", "pregnancy", "pregnant"}
+    | {"pregnancy", "pregnant"}
 )
 """Words that are concepts, and say nothing of who may take part."""
+_HUMANS: Final = "NCBITaxon:9606"
 _SENTENCE: Final = re.compile(r"[^.;]*(?:[.;](?!\s)[^.;]*)*(?:[.;]\s+|\Z)")
 _SEX_REACH = 40
 """How far from the beginning of a criterion a sex is named that it is about."""
@@ -141,7 +130,7 @@ class _Reader:
         ]
 
     def claims(self) -> list[FoundClaim]:
-        """At least one."""
+        """At least one, unless it only introduces those that are nested in it."""
         start, end = self._criterion.start, self._criterion.end
         age_limits = ages(self._text, start, end, self._measured)
         aged = {limit.quantity.start for limit in age_limits}
@@ -159,6 +148,8 @@ class _Reader:
         if not named and not told and not age_limits:
             kind = main_kind(self._besides(labs))
             found += [self._worded(kind)] if kind else []
+        if not found and self._words.endswith(":"):
+            return []
         return found or [self._worded(Kind.OTHER)]
 
     def _predicate(self, at: int) -> str:
@@ -181,7 +172,7 @@ class _Reader:
         for mention in self._mentions:
             kind = _KINDS.get(mention.type)
             measured = any(limit.start <= mention.start < limit.end for limit in labs)
-            general = self._text[mention.start : mention.end].lower() in _GENERAL
+            general = mention.id == _HUMANS or self._text[mention.start : mention.end].lower() in _GENERAL
             if kind is None or general or measured or self._is_excepted(mention.start) or mention.end > self._criterion.end:
                 continue
             if kind is Kind.TREATMENT and Kind.ALLERGY in told:

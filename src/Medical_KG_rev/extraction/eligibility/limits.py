@@ -11,8 +11,8 @@ from Medical_KG_rev.extraction.quantities import Quantity
 
 _AGE_BEFORE = re.compile(r"\bage[sd]?\b[^.;,()]{0,40}\Z", re.IGNORECASE)
 _AGE_AFTER = re.compile(r"[\s-]{0,2}(?:of\sage|old|in\sage|and\sold|or\sold)", re.IGNORECASE)
-_AGE_UNITS = frozenset({"a", "mo", "wk", "d"})
-_MAX_AGE = 130
+_MAX_AGE = {"": 130.0, "a": 130.0, "mo": 1_560.0, "wk": 6_800.0, "d": 47_500.0}
+"""130 years."""
 _BARE_AGE = re.compile(
     r"\bage[sd]?\b\s?(?:is|between|from|of|:|range:?|must be|\(years\))?\s?(?P<low>\d{1,3}+)(?:\s?(?:-|\N{EN DASH}|to"
     r"|and)\s?(?P<high>\d{1,3}+))?(?![\w.%/])",
@@ -85,9 +85,9 @@ def ages(text: str, start: int, end: int, measured: Sequence[Quantity]) -> list[
 
 def _is_age(quantity: Quantity) -> bool:
     largest = quantity.high if quantity.high is not None else quantity.low
-    if quantity.kind in ("proportion", "ratio") or largest is None or largest > _MAX_AGE:
+    if quantity.kind in ("proportion", "ratio") or largest is None:
         return False
-    return quantity.unit in _AGE_UNITS or quantity.unit == ""
+    return largest <= _MAX_AGE.get(quantity.unit, -1.0)
 
 
 def _in_years(quantity: Quantity) -> Quantity:

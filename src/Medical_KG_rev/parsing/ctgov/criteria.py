@@ -128,7 +128,7 @@ def _item(line: _Line, state: _State) -> _Item:
     level, role = state.level(line.indent), state.inherited
     turned = _turned(line.text) if line.text.endswith(":") else None
     state.indents.append((line.indent, turned or role))
-    return _Item(line.text, role, level, turned is not None)
+    return _Item(line.text, role, level, turned is not None or _REMARK.fullmatch(line.text) is not None)
 
 
 def _list(builder: DocumentBuilder, items: list[_Item]) -> None:
@@ -148,7 +148,7 @@ def _paragraph(builder: DocumentBuilder, text: str, state: _State) -> None:
     if turned is not None:
         state.role = turned
     span = builder.block(text)
-    if span is None or (turned is not None and inline is None):
+    if span is None or (turned is not None and inline is None) or _REMARK.fullmatch(text):
         return
     start = span.start
     if inline is not None:
