@@ -82,6 +82,17 @@ class Lexicon:
         """
         self._file.check()
 
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Concepts and names of each type."""
+        types, concepts = self._file.array("concept_type"), self._file.array("name_concept")
+        per_concept = np.bincount(types, minlength=len(self._types))
+        per_name = np.bincount(types[concepts], minlength=len(self._types))
+        return {
+            kind.value: (int(many), int(names))
+            for kind, many, names in zip(self._types, per_concept, per_name, strict=True)
+            if many
+        }
+
     def match(self, text: AnalysedText, *, nested: bool = False) -> list[LexiconMatch]:
         """All longest matches, in order: no match lies inside another. They may overlap. ``nested``: shorter ones as well.
 
@@ -144,6 +155,14 @@ class Lexicon:
             sources=tuple(source["name"] for source in sources),
             licences=tuple(source["licence"] for source in sources),
         )
+
+    def label(self, curie: str) -> str | None:
+        """The preferred name of a concept, by any of its ids in any letter case."""
+        at = self._concept_number(curie)
+        if at is None:
+            return None
+        first, last = self._file.array("concept_name")[at : at + 2]
+        return self._file.text("name", int(first)) if last > first else curie
 
     def narrower(self, curie: str) -> frozenset[str]:
         """All concepts below one, itself left out: kinds of it by the ontologies, and what is below it in the MeSH trees."""
