@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, HttpUrl, SecretStr
 class ExtractionSettings(BaseModel):
     """What becomes entities and claims, and what finds them."""
 
-    text: bool = Field(default=False, description="Read what texts say; `false`: only what records state in structured form.")
+    text: bool = Field(default=True, description="Read what texts say; `false`: only what records state in structured form.")
     tagger: Literal["fast", "accurate", "none"] = Field(
         default="fast", description="Finds names that the lexicon lacks; `none` leaves the lexicon alone."
     )

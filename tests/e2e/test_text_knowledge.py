@@ -102,4 +102,4 @@ def test_an_ingest_makes_a_graph_and_hits_that_name_things(reading: Medkg, tmp_p
     assert all(row[0] in TEXTS["b"] for row in rows)
     receipt = reading("delete", "local:b", "--json").expect(0).json
     assert receipt["removed"]["graph_nodes"] > 0
-    assert reading("graph", "show", "MESH:D002220", "--json").expect(0).json["entity"] is None
+    assert reading("graph", "show", "MESH:D002220", "--json").expect(1).json["entity"] is None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SEARCHES = ("metformin and the risk of lactic acidosis", "surgery for lumbar disc herniation", "pembrolizumab in lung cancer")
 ENTITY = "MESH:D008687"
 HITS = 2
+LEXICON = "lexicon"
 
 
 @click.command()
@@ -42,8 +43,10 @@ def demo(output: Output) -> int:
 
 
 def _fetch_models(output: Output, platform: Platform) -> None:
-    chosen = (platform.settings.embedding.model, platform.settings.sparse_model)
+    chosen = [platform.settings.embedding.model, platform.settings.sparse_model]
     local = [name for name in chosen if name not in ("http", "none")]
+    if platform.settings.extraction.text:
+        local.append(LEXICON)
     if local:
         platform.parts.models.fetch(local, progress=lambda *event: output.say(describe(*event)))
 
