@@ -21,6 +21,7 @@ from Medical_KG_rev.orchestration.routing import default_pipeline, pdf_pipeline
 from Medical_KG_rev.os_user import os_user
 from Medical_KG_rev.parts import PlatformParts
 from Medical_KG_rev.settings import Settings, settings_from
+from Medical_KG_rev.settings_extraction import TaggerName
 from Medical_KG_rev.tenant_gates import TenantGates
 from Medical_KG_rev.tenant_graph import TenantGraph
 
@@ -403,7 +404,7 @@ class Platform:
         return draw_page(self.parts, self.tenant, document, page, marked, dpi)
 
     def extract(
-        self, texts: Iterable[tuple[str, str]], *, tagger: str | None = None, convention: str = ""
+        self, texts: Iterable[tuple[str, str]], *, tagger: TaggerName | None = None, convention: str = ""
     ) -> Iterator[Extraction]:
         """Entities and claims of texts, given with an id each; nothing is stored.
 
@@ -411,6 +412,7 @@ class Platform:
         (``bc5cdr``, ``ncbi``, ``biored``), by default ours.
 
         Raises:
+            UsageError: there is no such convention.
             ModelNotInstalledError: the lexicon, or a model of the tagger, was never fetched.
         """
         from Medical_KG_rev.extraction.results import Extraction

@@ -6,14 +6,14 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, HttpUrl, SecretStr
 
+TaggerName = Literal["fast", "accurate", "none"]
+
 
 class ExtractionSettings(BaseModel):
     """What becomes entities and claims, and what finds them."""
 
     text: bool = Field(default=True, description="Read what texts say; `false`: only what records state in structured form.")
-    tagger: Literal["fast", "accurate", "none"] = Field(
-        default="fast", description="Finds names that the lexicon lacks; `none` leaves the lexicon alone."
-    )
+    tagger: TaggerName = Field(default="fast", description="Finds names that the lexicon lacks; `none` leaves the lexicon alone.")
 
 
 class LlmSettings(BaseModel):

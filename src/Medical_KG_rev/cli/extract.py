@@ -14,6 +14,7 @@ from Medical_KG_rev.cli.context import Output, shared_options
 
 if TYPE_CHECKING:
     from Medical_KG_rev.extraction.results import Extraction
+    from Medical_KG_rev.settings_extraction import TaggerName
 
 STEPS_OF_PROGRESS = 500
 """Texts between two lines about how far it is."""
@@ -37,7 +38,7 @@ STEPS_OF_PROGRESS = 500
     help="Draw the line between names as the annotators of this corpus did.",
 )
 @shared_options
-def extract(output: Output, text: str | None, batch: Path | None, tagger: str | None, convention: str | None) -> int:
+def extract(output: Output, text: str | None, batch: Path | None, tagger: TaggerName | None, convention: str | None) -> int:
     """Entities and claims of TEXT, or of the texts of a file, one line of JSON each. Nothing is stored."""
     if (text is None) == (batch is None):
         raise click.UsageError("Give a TEXT, or --batch FILE.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from Medical_KG_rev.errors import UsageError
 from Medical_KG_rev.parts.stores import LedgerArchive, StoreParts
 from Medical_KG_rev.settings import Settings
+from Medical_KG_rev.settings_extraction import TaggerName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,7 +140,7 @@ class ComponentParts(StoreParts):
 
         return Lexicon.open(self.models.path("lexicon", "lexicon"))
 
-    def text_reader(self, tagger: str) -> TextReader:
+    def text_reader(self, tagger: TaggerName) -> TextReader:
         """What reads texts with this tagger; opened once."""
         from Medical_KG_rev.parts.extraction import open_reader
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from Medical_KG_rev.models import Document, StageContext, document_folder
+from Medical_KG_rev.settings_extraction import TaggerName
 
 if TYPE_CHECKING:
     from Medical_KG_rev.extraction.document import DocumentClaims
@@ -24,7 +25,7 @@ ANSWERS = "llm"
 """Where answers of language models lie in the object store."""
 
 
-def open_reader(parts: ComponentParts, tagger: str) -> TextReader:
+def open_reader(parts: ComponentParts, tagger: TaggerName) -> TextReader:
     """What reads texts with this tagger (``fast``, ``accurate`` or ``none``).
 
     Raises:
