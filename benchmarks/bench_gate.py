@@ -109,6 +109,7 @@ def main() -> None:
                 "events": {"sink": "log"},
                 "object_store": {"kind": "filesystem"},
                 "index": {"kind": "embedded"},
+                "graph": {"kind": "ladybug"},
             }
             settings = {
                 "MK_DATA_DIR": str(folder / "services"),
@@ -119,6 +120,7 @@ def main() -> None:
                 "MK_EVENTS__SINK": "log",
                 "MK_OBJECT_STORE__KIND": "filesystem",
                 "MK_INDEX__KIND": "embedded",
+                "MK_GRAPH__KIND": "ladybug",
             }
             with closing(open_parts(folder / "services", **sections)) as parts, processes(folder, settings):
                 found["daemon and worker"] = measure(parts, folder, wait=False)

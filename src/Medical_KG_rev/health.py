@@ -63,7 +63,7 @@ def check_parts(parts: PlatformParts) -> list[Finding]:
         ("search server", _bounded(_search_server)),
         ("reranker", _bounded(_reranker)),
         ("mineru", _bounded(_mineru)),
-        ("graph", _graph),
+        ("graph", _bounded(_graph)),
         ("dagster ui", _webserver),
     )
     return [_checked(name, check, parts) for name, check in checks]
@@ -254,8 +254,13 @@ def _mineru(parts: PlatformParts) -> str:
 
 
 def _graph(parts: PlatformParts) -> str:
+    place = ""
+    if parts.graph_server is not None:
+        from Medical_KG_rev.graph.neo4j import probe
+
+        place = f"{probe(parts.graph_server)}; "
     stats = parts.graph.stats("default")
-    return f"{stats.documents:,} documents, {stats.entities:,} entities, {stats.claims:,} claims"
+    return f"{place}{stats.documents:,} documents, {stats.entities:,} entities, {stats.claims:,} claims"
 
 
 def _webserver(_parts: PlatformParts) -> str:

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from Medical_KG_rev.errors import ConfigurationError
 from Medical_KG_rev.settings_extraction import ExtractionSettings, LlmSettings
 from Medical_KG_rev.settings_mineru import MineruSettings
+from Medical_KG_rev.settings_neo4j import GraphSettings, Neo4jSettings
 from Medical_KG_rev.settings_pdf import DownloadSettings, PdfSettings
 
 MEBIBYTE = 1024 * 1024
@@ -343,6 +344,8 @@ class Settings(BaseSettings):
     object_store: ObjectStoreSettings = ObjectStoreSettings()
     index: IndexSettings = IndexSettings()
     opensearch: OpenSearchSettings = OpenSearchSettings()
+    graph: GraphSettings = GraphSettings()
+    neo4j: Neo4jSettings = Neo4jSettings()
     dagster: DagsterSettings = DagsterSettings()
     lineage: LineageSettings = LineageSettings()
     log: LogSettings = LogSettings()
@@ -357,6 +360,7 @@ class Settings(BaseSettings):
             "MK_EVENTS__BOOTSTRAP_SERVERS": self.event_sink == "kafka" and not self.events.bootstrap_servers,
             "MK_OBJECT_STORE__ENDPOINT_URL": self.object_store_kind == "s3" and not self.object_store.endpoint_url,
             "MK_OPENSEARCH__URL": self.index_kind == "services" and not self.opensearch.url,
+            "MK_NEO4J__URL": self.graph_kind == "neo4j" and not self.neo4j.url,
             "MK_MINERU__URL": self.pdf.engine == "mineru" and not self.mineru.url,
             "MK_LINEAGE__URL": self.enable_openlineage and self.lineage.transport == "http" and not self.lineage.url,
         }
@@ -379,7 +383,7 @@ class Settings(BaseSettings):
         named = {self.embedding.policy, self.sparse.policy, self.download.policy, *(source.policy for source in sources)}
         if self.llm.server != "none":
             named.add(self.llm.policy)
-        return named | {part.policy for part in (self.opensearch, self.mineru) if part.url}
+        return named | {part.policy for part in (self.opensearch, self.neo4j, self.mineru) if part.url}
 
     def secrets(self) -> list[str]:
         """The values that no message may contain, and the passwords inside addresses."""
@@ -408,6 +412,11 @@ class Settings(BaseSettings):
     def index_kind(self) -> str:
         """``embedded`` or ``services``."""
         return self.index.kind or self.profile
+
+    @property
+    def graph_kind(self) -> str:
+        """``ladybug`` or ``neo4j``."""
+        return self.graph.kind or ("neo4j" if self.profile == "services" else "ladybug")
 
     @property
     def object_store_kind(self) -> str:

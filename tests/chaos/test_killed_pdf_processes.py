@@ -95,6 +95,7 @@ def test_whatever_is_killed_pdfs_are_completed_and_resumed_once(medkg: Medkg, po
         "MK_EVENTS__SINK": "log",
         "MK_OBJECT_STORE__KIND": "filesystem",
         "MK_INDEX__KIND": "embedded",
+        "MK_GRAPH__KIND": "ladybug",
         "MK_QUEUE__LEASE_SECONDS": "10",
         "MK_QUEUE__POLL_SECONDS": "0.2",
     }

@@ -17,6 +17,7 @@ from Medical_KG_rev.settings import (
     DatabaseSettings,
     EmbeddingSettings,
     EventSettings,
+    GraphSettings,
     IndexSettings,
     ObjectStoreSettings,
     Settings,
@@ -42,6 +43,7 @@ def open_parts(make_settings: Callable[..., Settings], monkeypatch: pytest.Monke
             events=EventSettings(sink="log"),
             object_store=ObjectStoreSettings(kind="filesystem"),
             index=IndexSettings(kind="embedded"),
+            graph=GraphSettings(kind="ladybug"),
         )
         if not all(model.installed for model in ModelStore(settings.model_root).list() if model.name == "static"):
             pytest.skip("the static model is not fetched; `medkg models fetch static` brings it")

@@ -100,6 +100,7 @@ def services(folder: Path, models_dir: Path, postgres: Any) -> Medkg:
         "MK_OBJECT_STORE__KIND": "filesystem",
         "MK_EVENTS__SINK": "log",
         "MK_INDEX__KIND": "embedded",
+        "MK_GRAPH__KIND": "ladybug",
         "MK_BATCH__SIZE": str(BATCH),
     }
     return Medkg(folder / "data", models_dir, settings)

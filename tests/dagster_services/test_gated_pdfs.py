@@ -64,6 +64,7 @@ def medkg(
             "MK_EVENTS__PDF_QUEUE_TOPIC": f"{kafka_topic}.queue",
             "MK_OBJECT_STORE__BUCKET": s3_bucket,
             "MK_INDEX__KIND": "embedded",
+            "MK_GRAPH__KIND": "ladybug",
             "MK_QUEUE__POLL_SECONDS": "0.5",
         },
     )

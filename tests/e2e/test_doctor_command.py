@@ -48,9 +48,11 @@ def test_servers_are_used(
     s3_server: Any,
     s3_bucket: str,
     opensearch_server: Any,
+    neo4j_database: dict[str, str],
 ) -> None:
     environment = {
         **opensearch_server.environment,
+        **neo4j_database,
         **kafka_server.environment,
         **s3_server.environment,
         "MK_PROFILE": "services",
@@ -63,6 +65,7 @@ def test_servers_are_used(
     assert kafka_topic in found["event sink"]["message"]
     assert s3_bucket in found["object store"]["message"]
     assert found["search server"]["message"].startswith("OpenSearch 2.")
+    assert found["graph"]["message"].startswith("Neo4j 5.")
 
 
 def test_servers_that_are_down_are_named_soon(medkg: Medkg, closed_port: Callable[[], int]) -> None:
@@ -71,6 +74,9 @@ def test_servers_that_are_down_are_named_soon(medkg: Medkg, closed_port: Callabl
         "MK_DATABASE__URL": f"postgresql+psycopg2://medkg:hidden@127.0.0.1:{closed_port()}/medkg",
         "MK_EVENTS__BOOTSTRAP_SERVERS": f"127.0.0.1:{closed_port()}",
         "MK_OPENSEARCH__URL": f"http://127.0.0.1:{closed_port()}",
+        "MK_NEO4J__URL": f"bolt://127.0.0.1:{closed_port()}",
+        "MK_NEO4J__USER": "neo4j",
+        "MK_NEO4J__PASSWORD": "hidden",
         "MK_OBJECT_STORE__ENDPOINT_URL": f"http://127.0.0.1:{closed_port()}",
         "MK_OBJECT_STORE__ACCESS_KEY": "key",
         "MK_OBJECT_STORE__SECRET_KEY": "secret",
@@ -79,7 +85,7 @@ def test_servers_that_are_down_are_named_soon(medkg: Medkg, closed_port: Callabl
     ended = medkg("doctor", "--json", **environment).expect(3)
     assert time.monotonic() - started < 120
     found = checks(ended)
-    assert not any(found[name]["ok"] for name in (*PLACES, "search server"))
+    assert not any(found[name]["ok"] for name in (*PLACES, "search server", "graph"))
     assert all(found[name]["ok"] for name in ("data folder", "configuration", "models"))
     assert "hidden" not in ended.out + ended.err
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from event_story import distinct, faults
+from neo4j import GraphDatabase
 from shipped_medkg import Medkg
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
@@ -35,8 +36,9 @@ def services(
     s3_server: Any,
     s3_bucket: str,
     opensearch_server: Any,
+    neo4j_database: dict[str, str],
 ) -> Iterator[Medkg]:
-    """The command with real servers and an empty database, topic and bucket, and indexes of its own."""
+    """The command with real servers and an empty database, topic, bucket and graph, and indexes of its own."""
     prefix = f"test-{uuid.uuid4().hex[:12]}"
     yield Medkg(
         tmp_path / "services",
@@ -44,6 +46,7 @@ def services(
         {
             **s3_server.environment,
             **opensearch_server.environment,
+            **neo4j_database,
             "MK_OPENSEARCH__PREFIX": prefix,
             "MK_PROFILE": "services",
             "MK_DATABASE__URL": postgres_database,
@@ -98,6 +101,11 @@ def test_services_give_the_same_documents_as_embedded(
     for each in stats:
         each.pop("size_bytes", None)
     assert stats[0] == stats[1]
+    shown = [command("graph", "show", "metformin", "--json").expect(0).json for command in (services, medkg)]
+    assert shown[0] == shown[1]
+    assert shown[0]["entity"]["claims_in_total"] > 0
+    refused = services("graph", "query", "MATCH (n) RETURN n").expect(1)
+    assert "MK_NEO4J__SINGLE_TENANT" in refused.err
 
     documents = len(counts[0])
     expected_events = documents * (STAGES * 2 + 2)
@@ -123,14 +131,18 @@ def test_the_same_events_come_from_the_shipped_tail(services: Medkg, samples: Pa
 def test_a_backup_of_the_servers_brings_the_index_back(
     services: Medkg, samples: Path, postgres_database: str, tmp_path: Path
 ) -> None:
-    """All servers lose all, the data folder too. The backup has the catalogue and the segments of one moment; OpenSearch's rows
-    are made anew from them."""
+    """All servers lose all, the data folder too. The backup has the catalogue, the segments and the graph of one moment;
+    OpenSearch's rows are made anew from them."""
     services("ingest", "local", samples / "clinicaltrials", "--json").expect(0)
     services("backup", tmp_path / "copy").expect(0)
     before = services("search", "metformin", "--json").expect(0).json["hits"]
     assert before
+    graph = services("graph", "stats", "--json").expect(0).json
+    assert graph["assertions"]
 
     environment = services.environment
+    with GraphDatabase.driver(environment["MK_NEO4J__URL"]) as driver:
+        driver.execute_query("MATCH (n) DETACH DELETE n", database_="neo4j")
     httpx.delete(f"{environment['MK_OPENSEARCH__URL']}/{environment['MK_OPENSEARCH__PREFIX']}-*").raise_for_status()
     shutil.rmtree(services.data_dir)
     bucket = S3ObjectStore(
@@ -155,3 +167,4 @@ def test_a_backup_of_the_servers_brings_the_index_back(
     assert not services("index", "verify", "--json").expect(0).json["findings"]
     after = services("search", "metformin", "--json").expect(0).json["hits"]
     assert [(hit["chunk_id"], hit["text"]) for hit in after] == [(hit["chunk_id"], hit["text"]) for hit in before]
+    assert services("graph", "stats", "--json").expect(0).json == graph

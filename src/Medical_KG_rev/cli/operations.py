@@ -96,7 +96,8 @@ def backup(output: Output, folder: Path) -> None:
 
     with output.platform() as platform, _progress(output) as tell:
         parts = platform.parts
-        source = BackupSource(parts.data_dir, parts.ledger.engine, parts.store, _dagster_database(parts.settings))
+        dagster = _dagster_database(parts.settings)
+        source = BackupSource(parts.data_dir, parts.ledger.engine, parts.store, dagster, parts.graph_archive)
         manifest = back_up(source, folder, now=time.time, progress=tell)
     _report(manifest, folder, output, "Backed up")
 
@@ -116,7 +117,8 @@ def restore(output: Output, folder: Path, force: bool) -> None:
     with output.platform() as platform, _progress(output) as tell:
         parts = platform.parts
         ledger = _database(parts.settings.database.url)
-        target = RestoreTarget(parts.data_dir, parts.store, ledger, _dagster_database(parts.settings))
+        dagster = _dagster_database(parts.settings)
+        target = RestoreTarget(parts.data_dir, parts.store, ledger, dagster, parts.graph_archive)
         manifest = put_back(folder, target, force=force, progress=tell)
     _report(manifest, folder, output, "Restored")
 

@@ -11,10 +11,11 @@ import fcntl
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import Connection, Engine, create_engine, func, select, text
 from sqlalchemy.pool import NullPool
@@ -42,16 +43,39 @@ LEDGER_FILES = {"sqlite": "ledger.db", "postgresql": "ledger.dump"}
 DAGSTER_DUMP = "dagster.dump"
 ALONGSIDE = ("events", "dagster")
 """Copied after the ledger: an event that it has handed over is in their files."""
+GRAPH_FOLDER = "graph-server"
+"""Where the graphs of a server are; those of the data folder are in ``graph``."""
+
+
+class GraphArchive(Protocol):
+    """Graphs on a server, all tenants."""
+
+    def tenants(self) -> list[str]:
+        """Those that have a graph."""
+        ...
+
+    def held(self) -> AbstractContextManager[Callable[[Path], None]]:
+        """Lets no writer change any of them; gives a function that copies them to a folder."""
+        ...
+
+    def load(self, folder: Path) -> None:
+        """Makes the server hold what such a folder says, and no other graph."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class BackupSource:
-    """What is copied. ``dagster`` is its database where that is PostgreSQL; in SQLite it lies in the data folder."""
+    """What is copied.
+
+    ``dagster`` is its database where that is PostgreSQL; in SQLite it lies in the data folder. ``graph`` is given where a server
+    has it.
+    """
 
     data_dir: Path
     ledger: Engine
     store: ObjectStore
     dagster: Engine | None = None
+    graph: GraphArchive | None = None
 
 
 @dataclass(slots=True)
@@ -101,7 +125,12 @@ def _copy_moment(source: BackupSource, staging: Path, target: Path, now: Callabl
         else:
             _copy_ledger(Path(source.ledger.url.database or ""), target / LEDGER_FILES[kind], found)
 
-    freeze(source.data_dir, staging, copy_ledger)
+    shutil.rmtree(staging / GRAPH_FOLDER, ignore_errors=True)
+    with source.graph.held() if source.graph is not None else nullcontext() as copy_graphs:
+        freeze(source.data_dir, staging, copy_ledger)
+        if copy_graphs is not None:
+            progress("graphs on the server", 0, 0)
+            copy_graphs(staging / GRAPH_FOLDER)
     for name in ALONGSIDE:
         shutil.rmtree(staging / name, ignore_errors=True)
         freeze_folder(source.data_dir / name, staging / name)
@@ -190,6 +219,7 @@ def _manifest(source: BackupSource, ledger: _Ledger, files: list[BackedUpFile]) 
         moment=ledger.moment,
         created_at=datetime.fromtimestamp(ledger.moment, UTC).isoformat(timespec="seconds"),
         ledger=source.ledger.dialect.name,
+        graph="files" if source.graph is None else "server",
         ledger_revision=ledger.revision,
         formats=format_versions(source.data_dir),
         jobs=ledger.jobs,

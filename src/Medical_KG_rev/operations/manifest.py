@@ -33,13 +33,17 @@ class BackedUpFile(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """``ledger`` is ``sqlite`` or ``postgresql``; ``formats`` as the stamps of the data folder; ``jobs`` counts by status."""
+    """``ledger`` is ``sqlite`` or ``postgresql``, ``graph`` where graphs were: ``files`` or ``server``.
+
+    ``formats`` as the stamps of the data folder; ``jobs`` counts by status.
+    """
 
     version: int = VERSION
     release: str
     moment: float
     created_at: str
     ledger: str
+    graph: str = "files"
     ledger_revision: str
     formats: dict[str, int]
     jobs: dict[str, int]

@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import Engine, inspect, text
 
 from Medical_KG_rev.errors import BackupError, UsageError
-from Medical_KG_rev.operations.backup import DAGSTER_DUMP, LEDGER_FILES, alone
+from Medical_KG_rev.operations.backup import DAGSTER_DUMP, GRAPH_FOLDER, LEDGER_FILES, GraphArchive, alone
 from Medical_KG_rev.operations.databases import restore_postgres
 from Medical_KG_rev.operations.manifest import Manifest, Progress, copy_verified, read_manifest
 from Medical_KG_rev.storage import ObjectStore
@@ -22,16 +22,22 @@ from Medical_KG_rev.storage.formats import check_formats
 
 FOLDERS = ("index", "graph", "events", "dagster")
 OBJECTS = "objects"
+_GRAPHS = {"files": "the data folder", "server": "Neo4j"}
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreTarget:
-    """Where a backup is put. ``ledger`` and ``dagster`` are given where they are PostgreSQL; otherwise they are in the folder."""
+    """Where a backup is put.
+
+    ``ledger`` and ``dagster`` are given where they are PostgreSQL, ``graph`` where a server has it; otherwise they are in the
+    folder.
+    """
 
     data_dir: Path
     store: ObjectStore
     ledger: Engine | None = None
     dagster: Engine | None = None
+    graph: GraphArchive | None = None
 
 
 def restore(backup: Path, target: RestoreTarget, *, force: bool = False, progress: Progress = lambda *_: None) -> Manifest:
@@ -106,6 +112,8 @@ def _swap(manifest: Manifest, staging: Path, target: RestoreTarget) -> None:
     if target.ledger is not None:
         restore_postgres(target.ledger.url, new / LEDGER_FILES[manifest.ledger])
         _forget_workers_of(target.ledger)
+    if target.graph is not None:
+        target.graph.load(new / GRAPH_FOLDER)
     names = [*FOLDERS] if target.ledger is not None else [*FOLDERS, *_ledger_files(target.data_dir)]
     places = [(target.data_dir / name, name) for name in names]
     _rename_all([*((place, old / name) for place, name in places), *((new / name, place) for place, name in places)])
@@ -150,6 +158,14 @@ def _require_kind(manifest: Manifest, target: RestoreTarget) -> None:
             found=manifest.ledger,
             expected=kind,
         )
+    graph = "files" if target.graph is None else "server"
+    if manifest.graph != graph:
+        raise UsageError(
+            f"The backup's graphs were in {_GRAPHS[manifest.graph]}; this profile has them in {_GRAPHS[graph]}.",
+            remedy=f"Restore it with MK_GRAPH__KIND={'ladybug' if manifest.graph == 'files' else 'neo4j'}.",
+            found=manifest.graph,
+            expected=graph,
+        )
 
 
 def _require_empty(target: RestoreTarget) -> None:
@@ -157,6 +173,8 @@ def _require_empty(target: RestoreTarget) -> None:
     held += [path.name for path in target.data_dir.glob("ledger.db")]
     if target.ledger is not None and _has_jobs(target.ledger):
         held.append(f"the ledger {target.ledger.url.render_as_string(hide_password=True)}")
+    if target.graph is not None and target.graph.tenants():
+        held.append("the graphs of Neo4j")
     if next(target.store.keys(), None) is not None:
         held.append(OBJECTS)
     if held:

@@ -15,7 +15,6 @@ from Medical_KG_rev.settings import Settings
 from Medical_KG_rev.storage import FilesystemObjectStore, ObjectStore
 
 if TYPE_CHECKING:
-    from Medical_KG_rev.graph import LadybugGraphStore
     from Medical_KG_rev.observability.metrics import Metrics
     from Medical_KG_rev.observability.scrub import Scrubber
     from Medical_KG_rev.orchestration.events.places import EventPlace
@@ -124,13 +123,6 @@ class StoreParts:
             sleep=time.sleep,
             exclusive=lambda: ledger.database.exclusive("relay"),
         )
-
-    @cached_property
-    def graph(self) -> LadybugGraphStore:
-        """The knowledge graph."""
-        from Medical_KG_rev.graph import LadybugGraphStore
-
-        return LadybugGraphStore(self.data_dir / "graph")
 
     @cached_property
     def models(self) -> ModelStore:

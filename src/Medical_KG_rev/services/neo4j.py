@@ -31,7 +31,7 @@ server.memory.pagecache.size=64m
 # An empty store would take 517 MB, and a stop 11 s.
 db.tx_log.preallocate=false
 db.logs.query.enabled=OFF
-dbms.cypher.min_replan_interval=1h
+dbms.cypher.min_replan_interval=60s
 internal.dbms.bolt.netty_server_shutdown_quiet_period=0
 internal.dbms.bolt.netty_server_shutdown_timeout=1s
 """

@@ -231,10 +231,18 @@ def check_tenancy(store: GraphStore) -> None:
     write(store, ["x:1"])
     write(store, ["x:1", "x:2"], version="2", tenant_id="tenant-b")
     expect(store.live_versions(TENANT, ["x:1", "x:2"]) == {"x:1": "1"}, "tenants must never meet")
-    expect(store.query(TENANT, "MATCH (d:Document) RETURN count(*)").rows == ((1,),), "tenants must never meet")
+    expect(_answered(store, "MATCH (d:Document) RETURN count(*)") in (((1,),), None), "tenants must never meet")
     store.delete("tenant-b", "x:1")
     expect(store.live_versions(TENANT, ["x:1"]) == {"x:1": "1"}, "tenants must never meet")
     expect(_entity(store, METFORMIN).mentions_total == 1, "tenants must never meet")
+
+
+def _answered(store: GraphStore, cypher: str) -> tuple[tuple[object, ...], ...] | None:
+    """None where the store refuses raw queries of a database that holds several tenants."""
+    try:
+        return store.query(TENANT, cypher).rows
+    except QueryRefusedError:
+        return None
 
 
 CHECKS: tuple[Callable[[GraphStore], None], ...] = (

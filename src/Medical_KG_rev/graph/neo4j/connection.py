@@ -1,0 +1,250 @@
+"""The connection to Neo4j: transactions, their retries, and what their failures mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from Medical_KG_rev.errors import (
+    ConfigurationError,
+    IndexMismatchError,
+    MedicalKGError,
+    PartUnavailableError,
+    StorageFullError,
+    StoreCorruptError,
+    StoreUnavailableError,
+)
+from Medical_KG_rev.models import Caller
+from Medical_KG_rev.settings_neo4j import Neo4jSettings
+
+if TYPE_CHECKING:
+    from neo4j import Driver, Query, Session, Transaction
+
+T = TypeVar("T")
+
+ROWS_PER_STATEMENT = 1_000
+_IDLE_SECONDS = 1.0
+"""A connection unused for longer is tried before it is trusted: the server may have been started anew."""
+_REMEDY = "Check that it runs (`medkg doctor`) and run the same command again; what was committed is kept."
+_FULL = ("disk space", "No space left", "out of disk", "DiskFull")
+_MAY_PASS = ("Neo.TransientError.", "Neo.ClientError.Transaction.")
+"""The second: the transaction was ended, because it took or waited too long or because the server stops."""
+
+
+class Graph:
+    """One open transaction: statements in, plain rows out. Everything that it writes belongs to ``tenant``."""
+
+    def __init__(self, transaction: Transaction, tenant: str) -> None:
+        self._transaction = transaction
+        self.tenant = tenant
+
+    def rows(self, statement: str, **parameters: Any) -> list[list[Any]]:
+        """All rows that one statement returns; ``$tenant`` is given."""
+        return self._transaction.run(statement, {"tenant": self.tenant, **parameters}).values()
+
+    def stream(self, statement: str, **parameters: Any) -> Iterator[list[Any]]:
+        """The rows of one statement as the server has them ready; other statements may run meanwhile."""
+        for record in self._transaction.run(statement, {"tenant": self.tenant, **parameters}):
+            yield record.values()
+
+    def first(self, statement: str, parameters: Mapping[str, Any], limit: int) -> tuple[list[str], list[Any], bool]:
+        """Column names, at most ``limit`` records with the driver's own values, and whether there are more."""
+        result = self._transaction.run(statement, dict(parameters))
+        columns = list(result.keys())
+        found = result.fetch(limit + 1)
+        return columns, found[:limit], len(found) > limit
+
+    def count(self, statement: str, **parameters: Any) -> int:
+        """The number that a statement returns as its only value."""
+        return int(self.rows(statement, **parameters)[0][0])
+
+    def for_each(self, statement: str, rows: Iterable[Any], **parameters: Any) -> list[list[Any]]:
+        """Runs ``UNWIND rows AS r <statement>``, :data:`ROWS_PER_STATEMENT` at a time; what all of them return."""
+        pending, found = iter(rows), list[list[Any]]()
+        while part := list(islice(pending, ROWS_PER_STATEMENT)):
+            found += self.rows(f"UNWIND $rows AS r {statement}", rows=part, **parameters)
+        return found
+
+    def total(self, statement: str, rows: Iterable[Any]) -> int:
+        """The sum of the numbers that :meth:`for_each` returns."""
+        return sum(int(row[0]) for row in self.for_each(statement, rows))
+
+
+class Neo4jConnection:
+    """One server or cluster, safe to use from many threads. Connects at the first transaction.
+
+    Args:
+        settings: where it is, and how long it may take.
+        caller: makes transactions that write under a policy; without one they are tried once.
+    """
+
+    def __init__(self, settings: Neo4jSettings, caller: Caller | None = None) -> None:
+        self.url = settings.url
+        self.settings = settings
+        self._caller = caller
+
+    def close(self) -> None:
+        """Closes the connections; the next transaction opens them again."""
+        driver = self.__dict__.pop("_driver", None)
+        if driver is not None:
+            driver.close()
+
+    def read(self, tenant: str, work: Callable[[Graph], T], *, timeout_seconds: float | None = None) -> T:
+        """What ``work`` returns from a transaction that can only read."""
+        with translated(self.settings), self.transaction(tenant, writes=False, timeout_seconds=timeout_seconds) as graph:
+            return work(graph)
+
+    def write(self, tenant: str, work: Callable[[Graph], T], *, once: bool = False) -> T:
+        """What ``work`` returns from a transaction that was committed, or is not there at all.
+
+        A deadlock, a lost connection and the like are tried again, from the start, under the caller's policy; where the
+        connection is lost while it commits, the first attempt may have been committed too. ``once``: that must not be.
+        """
+
+        def attempt() -> T:
+            with translated(self.settings), self.transaction(tenant, writes=True) as graph:
+                return work(graph)
+
+        return attempt() if once or self._caller is None else self._caller.call(attempt)
+
+    def run(self, statement: str) -> list[list[Any]]:
+        """The rows of a statement that stands in no transaction of ours, such as one that changes the schema."""
+        with translated(self.settings), self._session(writes=True) as session:
+            return session.run(self._timed(statement)).values()
+
+    @contextmanager
+    def transaction(self, tenant: str, *, writes: bool, timeout_seconds: float | None = None) -> Iterator[Graph]:
+        """A transaction, committed when the block ends and rolled back when it raises. The driver's errors are not translated."""
+        seconds = timeout_seconds or (self.settings.write_seconds if writes else self.settings.read_seconds)
+        with self._session(writes=writes) as session, session.begin_transaction(timeout=seconds) as transaction:
+            yield Graph(transaction, tenant)
+
+    def version(self) -> str:
+        """The server's name and version, once it has answered."""
+        with translated(self.settings):
+            return self._driver.get_server_info().agent.replace("/", " ")
+
+    def _timed(self, statement: str) -> Query:
+        from neo4j import Query
+
+        return Query(statement, timeout=self.settings.write_seconds)
+
+    def _session(self, *, writes: bool) -> Session:
+        from neo4j import READ_ACCESS, WRITE_ACCESS
+
+        mode = WRITE_ACCESS if writes else READ_ACCESS
+        return self._driver.session(database=self.settings.database, default_access_mode=mode)
+
+    @cached_property
+    def _driver(self) -> Driver:
+        from neo4j import GraphDatabase, NotificationMinimumSeverity, TrustCustomCAs
+        from neo4j.exceptions import ConfigurationError as DriverConfigurationError
+
+        settings = self.settings
+        trust: dict[str, Any] = {}
+        if settings.ca_file is not None:
+            trust = {"encrypted": True, "trusted_certificates": TrustCustomCAs(str(settings.ca_file))}
+        try:
+            return GraphDatabase.driver(
+                settings.url,
+                auth=(settings.user, settings.password.get_secret_value()) if settings.user else None,
+                max_connection_pool_size=settings.pool_size,
+                connection_timeout=settings.connect_seconds,
+                connection_acquisition_timeout=settings.connect_seconds,
+                liveness_check_timeout=_IDLE_SECONDS,
+                notifications_min_severity=NotificationMinimumSeverity.OFF,
+                telemetry_disabled=True,
+                user_agent="medical-kg-rev",
+                **trust,
+            )
+        except (DriverConfigurationError, ValueError) as error:
+            raise ConfigurationError(
+                f"{settings.url!r} is not the address of a Neo4j server: {first_line(error)}.",
+                remedy="Write bolt://host:port.",
+                endpoint=settings.url,
+            ) from error
+
+
+@contextmanager
+def translated(settings: Neo4jSettings) -> Iterator[None]:
+    """Gives the driver's errors their place in the tree.
+
+    Raises:
+        StoreUnavailableError: what may pass: no connection, a deadlock, too much to do, a transaction that took too long.
+        StorageFullError: the server has run out of disk.
+        StoreCorruptError: the server says that what it holds is damaged.
+        ConfigurationError: a wrong login, missing rights, no such database, a certificate nobody vouches for, no address.
+        IndexMismatchError: what the database holds has another form.
+        PartUnavailableError: the driver is not installed.
+    """
+    try:
+        from neo4j.exceptions import DriverError, Neo4jError
+    except ImportError as error:
+        raise PartUnavailableError.not_installed("The driver of Neo4j", "neo4j") from error
+    try:
+        yield
+    except Neo4jError as error:
+        raise _answered(error, settings) from error
+    except (DriverError, OSError) as error:
+        raise _unreached(error, settings) from error
+
+
+def _unreached(error: Exception, settings: Neo4jSettings) -> MedicalKGError:
+    cause: BaseException | None = error
+    while cause is not None:
+        if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+            return ConfigurationError(
+                f"Neo4j at {settings.url} cannot be trusted: {first_line(cause)}.",
+                remedy="Name the file with its certificate authority: MK_NEO4J__CA_FILE.",
+                endpoint=settings.url,
+            )
+        cause = cause.__cause__
+    return unavailable(settings.url, first_line(error))
+
+
+def _answered(error: Any, settings: Neo4jSettings) -> MedicalKGError:
+    code, reason, url = str(error.code or ""), str(error.message or error), settings.url
+    if any(sign in reason or sign in code for sign in _FULL):
+        return StorageFullError(
+            f"Neo4j at {url} has no room: {reason}.",
+            remedy="Free space there and run the same command again; what was committed is kept.",
+            endpoint=url,
+        )
+    if code.startswith("Neo.ClientError.Security."):
+        return ConfigurationError(
+            f"Neo4j at {url} refuses the login ({code.rpartition('.')[2]}).",
+            remedy="Check MK_NEO4J__USER and MK_NEO4J__PASSWORD, and that they may read, write and make constraints and indexes.",
+            endpoint=url,
+        )
+    if code == "Neo.ClientError.Database.DatabaseNotFound":
+        return ConfigurationError(
+            f"Neo4j at {url} has no database {settings.database!r}.",
+            remedy="Name one that is there: MK_NEO4J__DATABASE; the community edition has `neo4j` alone.",
+            endpoint=url,
+        )
+    if code.startswith(_MAY_PASS) or error.is_retryable():
+        return unavailable(url, f"{reason.rstrip('.')} ({code})")
+    if code.startswith("Neo.DatabaseError.") and ("orrupt" in reason or "nconsisten" in reason):
+        return StoreCorruptError(
+            f"Neo4j at {url} says that what it holds is damaged: {reason}.",
+            remedy="Check it with `neo4j-admin database check`, or restore a backup: `medkg restore`.",
+            endpoint=url,
+        )
+    return IndexMismatchError(
+        f"Neo4j at {url} does not take a statement of ours: {reason.splitlines()[0]} ({code}).",
+        remedy="Its version is none that this system knows (5.x), or the database holds what is not ours: `medkg doctor`.",
+        found=code,
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".: ")
+
+
+def unavailable(url: str, reason: str) -> StoreUnavailableError:
+    """The error of a server that may answer later."""
+    return StoreUnavailableError(f"Neo4j at {url} does not answer: {reason}.", remedy=_REMEDY, endpoint=url, store="neo4j")
