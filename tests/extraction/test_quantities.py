@@ -53,6 +53,31 @@ def test_a_quantity_has_its_unit_and_bounds(text, quote, comparator, low, high, 
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "quotes", "values"),
+    [
+        ("doses of 15 and 30 mg/kg", ["15", "30 mg/kg"], [15.0, 30.0]),
+        ("22% and 19%", ["22%", "19%"], [22.0, 19.0]),
+        ("2 or 3 weeks", ["2", "3 weeks"], [2.0, 3.0]),
+    ],
+)
+def test_two_numbers_may_share_a_unit(text, quotes, values):
+    found = quantities(analyse(text))
+    assert [text[q.start : q.end] for q in found] == quotes
+    assert [q.value for q in found] == values
+    assert len({q.unit for q in found}) == 1
+
+
+def test_between_makes_a_range():
+    (found,) = quantities(analyse("between 5 and 10 mg/m(2)"))
+    assert (found.comparator, found.low, found.high, found.unit) == ("range", 5, 10, "mg/m2")
+
+
+@pytest.mark.parametrize("text", ["P < 0.05", "p value <0.001", "95% CI", "95% confidence interval"])
+def test_statistics_are_no_quantities(text):
+    assert quantities(analyse(text)) == []
+
+
 def test_a_spread_belongs_to_its_value():
     (found,) = quantities(analyse("It was 12.5 ± 3.4 ng/mL."))
     assert (found.value, found.spread, found.unit) == (12.5, 3.4, "ng/mL")

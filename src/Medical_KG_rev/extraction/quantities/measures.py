@@ -74,11 +74,14 @@ _PHRASES = "|".join(re.escape(c).replace(r"\ ", r"\s") for c in sorted(_BEFORE, 
 _LIMIT = rf"(?:(?P<limit>{_SYMBOLS}|\b(?i:{_PHRASES}))\s?(?:the\s|an?\s)?)?"
 _SPELLED = r"\b(?i:" + "|".join(sorted(WORDS, key=len, reverse=True)) + r")"
 _START = r"(?<![\w.,/^])(?<![A-Za-z][-–])"
-_TO = r"\s?(?:-|–|—|to|and|through)\s?"
+_TO = r"\s?(?:-|–|—|to|and|or|through)\s?"
+_BETWEEN = re.compile(r"\bbetween\s(?:the\s)?(?:ages?\sof\s)?\Z", re.IGNORECASE)
+_P_BEFORE = re.compile(r"\bp(?:[\s-]?value)?s?\s?(?:for\s\w{1,20}\s)?\Z", re.IGNORECASE)
+_INTERVAL_AFTER = re.compile(r"[\s-]?(?:CIs?\b|C\.I\.|CrI\b|(?:confidence|credible|fiducial)\s)", re.IGNORECASE)
 
 _MEASURE = re.compile(
     rf"{_LIMIT}{_START}(?P<first>[-−]?{PLAIN}|{_SPELLED}(?=[\s-]))(?:{POWER.format(name='power')})?"
-    rf"(?:[\s-]?(?P<unit1>{UNIT}|{RATE})(?=\s?(?:[-–—]|to|and|through|±)\s?\d))?"
+    rf"(?:[\s-]?(?P<unit1>{UNIT}|{RATE})(?=\s?(?:[-–—]|to|and|or|through|±)\s?\d))?"
     rf"(?:(?P<to>{_TO})(?P<second>{PLAIN}|{_SPELLED}(?=[\s-]))(?:{POWER.format(name='power2')})?"
     rf"|\s?(?:±|\+/-|\+/−)\s?(?P<spread>{PLAIN}))?"
     rf"[\s-]?(?P<unit>{UNIT}|{RATE})"
@@ -116,18 +119,17 @@ def _in_sentence(sentence: str, offset: int) -> list[Quantity]:
                 current = next(spans, None)
             if current is not None and current[0] < match.end() + offset:
                 continue
-            quantity = read(match, offset)
-            if quantity is not None:
-                found.append(quantity)
+            found += read(match, offset)
     return sorted(found, key=lambda quantity: quantity.start)
 
 
-def _measure(match: re.Match[str], offset: int) -> Quantity | None:
+def _measure(match: re.Match[str], offset: int) -> list[Quantity]:
+    """One quantity, or two where two numbers share a unit (`15 and 30 mg`); none for a p-value and the level of an interval."""
     groups = {name: item for name, item in match.groupdict().items() if item}
     written = groups.get("unit", "").strip()
     unit = ucum(written)
-    if written and not unit:
-        return None
+    if (written and not unit) or _is_statistic(match, unit):
+        return []
     unit, power = _scaled(unit, groups.get("power") or groups.get("power2"))
     first = scaled(number(groups["first"]), power)
     start, comparator = match.start(), _comparator(groups)
@@ -137,13 +139,28 @@ def _measure(match: re.Match[str], offset: int) -> Quantity | None:
     low: float | None = first
     high: float | None = first
     if "second" in groups:
-        comparator, high = "range", scaled(number(groups["second"]), power)
+        second = scaled(number(groups["second"]), power)
+        if groups["to"].strip() in ("and", "or") and not _BETWEEN.search(
+            match.string, max(0, match.start("first") - 30), match.start("first")
+        ):
+            first_end = match.end("unit1" if "unit1" in groups else "first")
+            return [
+                Quantity(match.start("first") + offset, first_end + offset, kind, "=", first, first, unit),
+                Quantity(match.start("second") + offset, match.end() + offset, kind, "=", second, second, unit),
+            ]
+        comparator, low, high = "range", min(first, second), max(first, second)
     elif comparator in (">", ">="):
         high = None
     elif comparator in ("<", "<="):
         low = None
     spread = number(groups["spread"]) if "spread" in groups else None
-    return Quantity(start + offset, match.end() + offset, kind, comparator, low, high, unit, spread)
+    return [Quantity(start + offset, match.end() + offset, kind, comparator, low, high, unit, spread)]
+
+
+def _is_statistic(match: re.Match[str], unit: str) -> bool:
+    if unit == "%":
+        return _INTERVAL_AFTER.match(match.string, match.end()) is not None
+    return unit == "" and _P_BEFORE.search(match.string, max(0, match.start() - 30), match.start()) is not None
 
 
 def _comparator(groups: Mapping[str, str]) -> Comparator:
@@ -162,13 +179,13 @@ def _scaled(unit: str, power: str | None) -> tuple[str, int]:
     return unit, tens
 
 
-def _proportion(match: re.Match[str], offset: int) -> Quantity | None:
+def _proportion(match: re.Match[str], offset: int) -> list[Quantity]:
     part, whole = float(match["part"]), float(match["whole"])
     if not 0 <= part <= whole or whole == 0:
-        return None
-    return Quantity(match.start() + offset, match.end() + offset, "proportion", "=", part, whole, "")
+        return []
+    return [Quantity(match.start() + offset, match.end() + offset, "proportion", "=", part, whole, "")]
 
 
-def _ratio(match: re.Match[str], offset: int) -> Quantity:
+def _ratio(match: re.Match[str], offset: int) -> list[Quantity]:
     left, right = float(match["left"]), float(match["right"])
-    return Quantity(match.start() + offset, match.end() + offset, "ratio", "=", left, right, "")
+    return [Quantity(match.start() + offset, match.end() + offset, "ratio", "=", left, right, "")]

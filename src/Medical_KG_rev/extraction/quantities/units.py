@@ -22,7 +22,8 @@ _EXACT: Final = {
     "kU": "kU", "mEq": "meq", "meq": "meq", "mOsm": "mosm", "mosm": "mosm",
     # length and area
     "km": "km", "m": "m", "cm": "cm", "mm": "mm", "µm": "um", "μm": "um", "um": "um", "nm": "nm",
-    "m2": "m2", "m^2": "m2", "m²": "m2", "cm2": "cm2", "cm^2": "cm2", "cm²": "cm2", "mm2": "mm2", "mm^2": "mm2", "mm²": "mm2",
+    "m2": "m2", "m(2)": "m2", "cm(2)": "cm2", "m^2": "m2", "m²": "m2", "cm2": "cm2", "cm^2": "cm2", "cm²": "cm2",
+    "mm2": "mm2", "mm^2": "mm2", "mm²": "mm2",
     # time
     "s": "s", "sec": "s", "ms": "ms", "msec": "ms", "min": "min", "h": "h", "hr": "h", "hrs": "h", "d": "d",
     "wk": "wk", "wks": "wk",
