@@ -40,6 +40,7 @@ MORE_LIKELY_WITH: Final = "biolink:associated_with_increased_likelihood_of"
 LESS_LIKELY_WITH: Final = "biolink:associated_with_decreased_likelihood_of"
 BINDS: Final = "biolink:binds"
 DRUG_INTERACTION: Final = "biolink:pharmacologically_interacts_with"
+AFFECTS: Final = "biolink:affects"
 CONVERTED: Final = "MK:converted_with"
 USED_TOGETHER: Final = "MK:used_together_with"
 COMPARED_WITH: Final = "MK:compared_with"
@@ -77,6 +78,7 @@ PREDICATES: Final = {
     LESS_LIKELY_WITH: "a variant protects from a disease",
     BINDS: "two molecules bind to each other",
     DRUG_INTERACTION: "one drug changes what another does, or how it is taken up or broken down",
+    AFFECTS: "an intervention changes an outcome, in the direction of the claim's qualifier, against its comparator",
     CONVERTED: "one of two chemicals is converted into the other",
     USED_TOGETHER: "two drugs are given together",
     COMPARED_WITH: "two drugs are compared",

@@ -43,8 +43,8 @@ _OF_TYPES: Final = {
 PREDICATE_OF: Final = tuple({**_ANY, **_OF_TYPES.get(types, {})} for types in PAIR_TYPES)
 """By kind of pair: type of relation, as BioRED names it → predicate."""
 
-_DENIED_CAUSES: Final = ("caus", "induc", "increas", "contribut")
-_DENIED_TREATS: Final = ("prevent", "improv", "protect", "reduc", "decreas", "effect")
+_DENIED_CAUSES: Final = ("caus", "induc", "increa", "contribut")
+_DENIED_TREATS: Final = ("prevent", "improv", "protect", "reduc", "decrea", "effect")
 
 
 def denied_predicate(kind: int, verb: str) -> str:

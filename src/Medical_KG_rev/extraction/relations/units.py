@@ -22,6 +22,7 @@ _TYPE_INDEX: Final = {kind: index for index, kind in enumerate(RELATED_TYPES)} |
 _UNIT_TOKENS: Final = 600
 _UNIT_ENTITIES: Final = 32
 _SENTENCE_TOKENS: Final = 250
+_SENTENCE_CHARACTERS: Final = 5_000
 """What is longer is no sentence: a table, a list of references."""
 
 
@@ -102,8 +103,9 @@ def _unit(
     unit = Unit([], [], [], [], [], sentences, [], [], [], [])
     position = 0
     for number, (first, last) in enumerate(sentences):
-        token = first if last - first <= _SENTENCE_TOKENS else last
-        begin = text.starts[first] if token == first else text.ends[last - 1]
+        overlong = last - first > _SENTENCE_TOKENS or text.ends[last - 1] - text.starts[first] > _SENTENCE_CHARACTERS
+        token = last if overlong else first
+        begin = text.ends[last - 1] if overlong else text.starts[first]
         while position < len(mentions) and mentions[position].start < begin:
             position += 1
         while token < last:

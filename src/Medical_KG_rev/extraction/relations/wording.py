@@ -54,8 +54,8 @@ def sentences(unit: Unit) -> Iterator[Sentence]:
 # --- patterns --------------------------------------------------------------------------------------------------------
 
 _STOP = (
-    "induc caus after follow develop due associat withdraw overdos toxic poison but whereas produc provok occur reveal risk rise"
-    " increas worsen aggravat exacerbat incidence result monitor evidence warn advis"
+    "induc caus after follow develop due associa withdraw overdos toxic poison but whereas produc provok occur reveal risk rise"
+    " increa worsen aggravat exacerbat incidence result monitor evidence warn advis"
 )
 _WORD = rf"(?:(?!(?:{'|'.join(_STOP.split())})|[;:.] )[^@\s]+ )"
 _FREE = r"(?:(?![;:.] )[^@\s]+ )"
@@ -87,7 +87,7 @@ _PARTS: Final = {
     ),
     "EASES": _any_of(
         r"treats revers\w+ prevent\w* attenuat\w+ reliev\w+ controls? controlled suppress\w* abolish\w* ameliorat\w+"
-        r" alleviat\w+ cure[sd]? terminat\w+ improv\w+ mitigat\w+ resolv\w+ reduc(?:e|es|ed|ing) decreas(?:e|es|ed|ing)"
+        r" alleviat\w+ cure[sd]? terminat\w+ improv\w+ mitigat\w+ resolv\w+ reduc(?:e|es|ed|ing) decrea(?:e|es|ed|ing)"
         r" protect\w*_(?:against|from) no_effect_on"
     ),
     "PEOPLE": _any_of(
@@ -102,7 +102,7 @@ _PARTS: Final = {
     "NOT": r"(?:not|never|no|neither|cannot|failed to)(?! only)",
     "VERB": "(?P<verb>"
     + _any_of(
-        r"associat\w* correlat\w* link\w* relat\w* caus\w* induc\w* increas\w* decreas\w* reduc\w* affect\w* alter\w* chang\w*"
+        r"associa\w* correlat\w* link\w* relat\w* caus\w* induc\w* increa\w* decrea\w* reduc\w* affect\w* alter\w* chang\w*"
         r" influenc\w* modif\w* bind bound interact\w* inhibit\w* activat\w* prevent\w* contribut\w* predict\w* improv\w*"
         r" effect\w* impact role protect\w*"
     )
