@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from Medical_KG_rev.extraction.grounding.wording import element, meaning, rewrites
-from Medical_KG_rev.extraction.lexicon import Concept, LexiconName, NameKind
+from Medical_KG_rev.extraction.lexicon import LexiconName, NameKind
+from Medical_KG_rev.extraction.lexicon.normal import key
 from Medical_KG_rev.extraction.spans import Candidate
 from Medical_KG_rev.models import EntityType
 
@@ -36,12 +38,24 @@ _PREFIXES: dict[EntityType, dict[str, float]] = {
     EntityType.GENE: {"NCBIGene": 1.0, "HGNC": 0.97, "MESH": 0.8},
 }
 _OTHER_PREFIX = 0.97
+_CHEMICALS = ("MESH:", "CHEBI:", "DRUGBANK:", "UNII:")
+"""Whose concepts may be meant by a chemical: a hormone of MeSH may, a gene may not."""
+
 _SAID_BY_OTHERS = 0.985
 """A name that another source gives to a concept of MeSH."""
 
-_REPLACED = {"MONDO": 1.0, "DOID": 0.97, "HP": 0.8, "CHEBI": 0.6, "DRUGBANK": 0.6, "UNII": 0.6}
+_REPLACED = {"MONDO": 1.0, "DOID": 0.97, "HP": 0.7, "CHEBI": 0.6, "DRUGBANK": 0.6, "UNII": 0.6}
 """Vocabularies whose concepts are replaced by broader ones of the wanted vocabulary, and how much surety is left."""
 
+_AGAINST_MEANING = 0.95
+"""What a name is literally, where medicine means something else by it."""
+
+_TOO_GENERAL = frozenset(("MESH:D004194", "MESH:D013577", "MESH:D030342", "MESH:D040181", "MESH:D020271", "MESH:D003677"))
+"""Concepts that say next to nothing of what is below them: disease, syndrome, genetic disease …"""
+
+_GENERAL_FORMS = frozenset(
+    form for word in ("disease", "syndrome", "disorder", "familial", "hereditary", "abnormality") for form in key(word)
+)
 _KINDS = {NameKind.PREFERRED: 1.0, NameKind.SYNONYM: 0.98, NameKind.SYMBOL: 0.97, NameKind.BRAND: 0.95}
 _KIND_WORDS = {
     NameKind.PREFERRED: "its name",
@@ -55,7 +69,7 @@ class Names(Protocol):
     """What grounding asks of a lexicon."""
 
     def lookup(self, name: str) -> tuple[LexiconName, ...]: ...
-    def concept(self, curie: str) -> Concept | None: ...
+    def label(self, curie: str) -> str | None: ...
     def broader(self, curie: str) -> tuple[str, ...]: ...
 
 
@@ -75,6 +89,8 @@ class Grounder:
         self._lexicon = lexicon
         self._vocabulary = vocabulary
         self._known: dict[tuple[str, EntityType], tuple[Candidate, ...]] = {}
+        self._named: dict[tuple[str, EntityType], tuple[Candidate, ...]] = {}
+        self._labels: dict[str, str] = {}
 
     def candidates(self, name: str, kind: EntityType) -> tuple[Candidate, ...]:
         """What a name may mean, the best first; none when nothing is near."""
@@ -87,13 +103,19 @@ class Grounder:
 
     def of_names(self, name: str, kind: EntityType, names: Sequence[LexiconName]) -> tuple[Candidate, ...]:
         """The same where the lexicon's names are known already."""
-        return self._ranked(self._scored(names, name, kind, 1.0, ""))
+        found = self._named.get((name, kind))
+        if found is None:
+            if len(self._named) >= _CACHED:
+                self._named.clear()
+            found = self._named[name, kind] = self._ranked(self._scored(names, name, kind, 1.0, ""))
+        return found
 
     def _find(self, name: str, kind: EntityType) -> tuple[Candidate, ...]:
         found = list(self._scored(self._lexicon.lookup(name), name, kind, 1.0, ""))
         said = meaning(name, kind) or (element(name) if kind is EntityType.CHEMICAL else None)
         if said:
-            found += self._scored(self._lexicon.lookup(said), said, kind, 0.985, f"means {said!r}, ")
+            meant = list(self._scored(self._lexicon.lookup(said), said, kind, 1.0, f"means {said!r}, "))
+            found = [replace(each, score=each.score * _AGAINST_MEANING) if meant else each for each in found] + meant
         best = max((candidate.score for candidate in found), default=0.0)
         if best < _ENOUGH:
             for other, sure, done in rewrites(name, kind):
@@ -111,7 +133,7 @@ class Grounder:
     ) -> Iterator[Candidate]:
         for name in names:
             fits = compatible(kind, name.type)
-            if not fits:
+            if not fits or (kind is EntityType.CHEMICAL and not name.concept.startswith(_CHEMICALS)):
                 continue
             spelled = 1.0 if name.name == written else 0.995 if name.name.casefold() == written.casefold() else 0.98
             if name.needs_case and name.name.casefold() == written.casefold() and name.name != written:
@@ -133,11 +155,15 @@ class Grounder:
             if known is None or candidate.score > known.score:
                 best[candidate.id] = candidate
         ranked = sorted(best.values(), key=lambda candidate: (-candidate.score, candidate.id))[:MAX_CANDIDATES]
-        return tuple(Candidate(each.id, self._name(each), round(each.score, 4), each.reason) for each in ranked)
+        return tuple(Candidate(each.id, self._name_of(each.id), round(each.score, 4), each.reason) for each in ranked)
 
-    def _name(self, candidate: Candidate) -> str:
-        concept = self._lexicon.concept(candidate.id)
-        return concept.name if concept else candidate.name
+    def _name_of(self, curie: str) -> str:
+        label = self._labels.get(curie)
+        if label is None:
+            if len(self._labels) >= _CACHED:
+                self._labels.clear()
+            label = self._labels[curie] = self._lexicon.label(curie) or curie
+        return label
 
     def _in_vocabulary(self, candidate: Candidate) -> Iterator[Candidate]:
         """The candidate, or what is nearest above it in the wanted vocabulary."""
@@ -146,7 +172,10 @@ class Grounder:
             yield candidate
             return
         for depth, above in self._above(candidate.id, f"{self._vocabulary}:"):
-            score = candidate.score * (0.93 - 0.04 * depth) * _REPLACED[prefix]
+            if above in _TOO_GENERAL:
+                continue
+            shared = _shares_word(candidate.name, self._name_of(above))
+            score = candidate.score * (0.93 - 0.04 * depth) * _REPLACED[prefix] * (1.0 if shared else 0.85)
             yield Candidate(above, candidate.name, score, f"{candidate.reason}, which is a kind of this")
 
     def _above(self, curie: str, prefix: str, steps: int = 4) -> Iterator[tuple[int, str]]:
@@ -158,3 +187,9 @@ class Grounder:
             if found:
                 yield from ((depth, up) for up in found)
                 return
+
+
+def _shares_word(name: str, other: str) -> bool:
+    """Whether two names have a telling word in common."""
+    words = {form for form in key(name) if len(form) > 3} - _GENERAL_FORMS
+    return not words.isdisjoint(key(other))

@@ -72,7 +72,8 @@ class _Document:
         found = []
         for span in self._spans:
             candidates, also = known[self._surface(span), span.type]
-            candidates = _with_context(candidates, sure)
+            if _is_capital(self._surface(span)):
+                candidates = _with_context(candidates, sure)
             least = LEAST_SCORE.get(span.type, _LEAST_OTHER)
             if not candidates or candidates[0].score < least:
                 candidates, also = (), ()
@@ -91,7 +92,7 @@ class _Document:
             between = self._text[before.end : span.start]
             if between.strip() in ("(", "[") and self._text[span.end : span.end + 1] in (")", "]", ";", ","):
                 long = self._surface(before)
-                if len(long) > len(short) + 2 and " " in long:
+                if len(long) > len(short) + 2:
                     for form in (short, *variants(short)):
                         self._long.setdefault(form, long)
 
@@ -106,11 +107,12 @@ class _Document:
                 return _reasoned(defined, _DEFINED, f"short for {long!r}: "), ()
             return _reasoned(self._plain(surface, span.type), _AGAINST_DEFINITION, f"though defined as {long!r}: "), ()
         expanded = self._expanded(surface)
+        found = self._whole(surface, span)
         if expanded != surface:
-            found = self._whole(expanded, span)
-            if found[0]:
-                return _reasoned(found[0], _DEFINED, f"in full {expanded!r}: "), found[1]
-        return self._whole(surface, span)
+            full = self._whole(expanded, span)
+            if full[0] and (not found[0] or full[0][0].score * _DEFINED >= found[0][0].score):
+                return _reasoned(full[0], _DEFINED, f"in full {expanded!r}: "), full[1]
+        return found
 
     def _whole(self, name: str, span: Span) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
         if span.names and name == self._surface(span):

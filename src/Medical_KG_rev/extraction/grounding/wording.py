@@ -24,6 +24,7 @@ MAX_REWRITES = 60
 
 MAX_WORDS = 12
 _LEAST = 0.45
+_SHORTEST_ADJECTIVE = 5
 
 Words = tuple[str, ...]
 Step = tuple[Words, float, str]
@@ -115,7 +116,7 @@ def meaning(name: str, kind: EntityType) -> str | None:
 
 def element(name: str) -> str | None:
     """The chemical that a symbol of an element, an ion or an amino acid stands for: `Ca2+` is `calcium`."""
-    return _wording().elements.get(_CHARGE.sub("", name)) or _wording().elements.get(name)
+    return _wording().elements.get(name) or _wording().elements.get(_CHARGE.sub("", name))
 
 
 def rewrites(name: str, kind: EntityType) -> Iterator[tuple[str, float, str]]:
@@ -180,7 +181,7 @@ def _noun(words: Words) -> Iterator[Step]:
     """`hypertensive`: `hypertension`; the ending of the last word that is an adjective."""
     last = words[-1].lower()
     for ending, nouns in _ENDINGS:
-        if last.endswith(ending) and len(last) > len(ending) + 2:
+        if last.endswith(ending) and len(last) >= max(len(ending), _SHORTEST_ADJECTIVE):
             for noun in nouns:
                 yield (*words[:-1], last[: -len(ending)] + noun), 0.86, f"as a noun of {words[-1]!r}"
             return
@@ -205,6 +206,8 @@ def _equivalent(words: Words) -> Iterator[Step]:
 
 def _headed(words: Words) -> Iterator[Step]:
     """A general last word added or left out: `von Willebrand` and `von Willebrand disease`."""
+    if len(words) > 2 and words[-2].lower() in ("type", "grade", "stage", "class"):
+        yield words[:-2], 0.86, f"without {' '.join(words[-2:])!r}"
     if len(words) > 1 and _form(words[-1]) in _wording().tails:
         yield words[:-1], 0.82, f"without {words[-1]!r}"
     else:
