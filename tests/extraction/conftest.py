@@ -94,8 +94,8 @@ def _pickled(path: Path, word: str, names: dict[str, list[str]], about: dict[str
 def write_term_files(folder: Path) -> dict[str, Path]:
     """Role → file, as the lexicon's builder wants them."""
     roles = (
-        "mesh mesh-supplementary mesh-mappings mesh-cas pubchem-mesh hgnc mondo-mappings doid hp go chebi cas-chebi chebi-pubchem "
-        "drugbank families families-names families-relations mondo uberon cl cell-lines drugs diseases"
+        "mesh mesh-supplementary mesh-mappings mesh-cas pubchem-mesh hgnc mondo-mappings doid hp go chebi cas-chebi "
+        "chebi-pubchem drugbank families families-names families-relations mondo uberon cl cell-lines drugs diseases"
     )
     files = {role: folder / role for role in roles.split()}
     _tab(files["mesh"], MESH)

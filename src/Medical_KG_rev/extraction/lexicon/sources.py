@@ -53,5 +53,6 @@ SOURCES = (
     Source("UBERON", "2026-04-01", "CC-BY-3.0", ("uberon",), readers.read_anatomy),
     Source("CL", "2026-03-26", "CC-BY-4.0", ("cl",), readers.read_cell_types),
     Source("GO", "2024-07-23", "CC-BY-4.0", ("go",), readers.read_gene_ontology),
+    Source("own names", "1", "MIT", (), readers.read_own_names),
     Source("Cellosaurus", "55.0", "CC-BY-4.0", ("cell-lines",), readers.read_cell_lines),
 )

@@ -12,6 +12,7 @@ from Medical_KG_rev.extraction.lexicon.readers.ontologies import (
     read_human_phenotypes,
     read_mondo,
 )
+from Medical_KG_rev.extraction.lexicon.readers.own import read_own_names
 
 __all__ = [
     "read_anatomy",
@@ -29,4 +30,5 @@ __all__ = [
     "read_mesh",
     "read_mondo",
     "read_newer_mondo",
+    "read_own_names",
 ]
