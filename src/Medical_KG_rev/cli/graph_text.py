@@ -84,7 +84,8 @@ def _support(assertion: AssertionRow) -> str:
         (assertion.claims_retracted, "retracted"),
     )
     claims = ", ".join(f"{count:,} {kind}" for count, kind in counts if count)
-    return f"claims: {claims}; {assertion.documents:,} documents"
+    documents = "1 document" if assertion.documents == 1 else f"{assertion.documents:,} documents"
+    return f"claims: {claims}; {documents}"
 
 
 def _marks(claim: ClaimRow) -> str:
