@@ -64,6 +64,13 @@ def test_a_mention_is_read_in_its_context(text, expected):
     assert contexts(text) == expected
 
 
+def test_what_is_feared_or_prevented_is_expected():
+    (stroke,) = contexts("Smoking raised the risk of [stroke].")
+    (asked,) = contexts("Whether smoking raises the risk of [stroke] is asked.")
+    assert (stroke.certainty, stroke.expected) == (Certainty.HYPOTHETICAL, True)
+    assert (asked.certainty, asked.expected) == (Certainty.HYPOTHETICAL, False)
+
+
 def test_a_trigger_inside_a_mention_acts_on_nothing():
     assert contexts("[Family history of cancer] and [no-reflow phenomenon] with [fever].") == [STATED] * 3
 

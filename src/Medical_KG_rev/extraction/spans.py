@@ -14,12 +14,17 @@ from Medical_KG_rev.models import Certainty, EntityType
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """How a text speaks of something that it names."""
+    """How a text speaks of something that it names.
+
+    ``expected``: hypothetical only in that it is feared, prevented or looked for (`raised the risk of stroke`); what a text
+    claims about it may nevertheless be stated.
+    """
 
     negated: bool = False
     certainty: Certainty = Certainty.STATED
     family: bool = False
     historical: bool = False
+    expected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ _CLOSE = 5
 class ContextFinder:
     """Gives each mention its :class:`Context`, from the words around it in its sentence. Linear in the text."""
 
-    fingerprint = "context-1"
+    fingerprint = "context-2"
 
     def annotate(self, text: AnalysedText, mentions: Sequence[FoundMention]) -> list[FoundMention]:
         """The same mentions in the same order, each with its context; those outside what was read stay as they are."""
@@ -36,11 +36,12 @@ class ContextFinder:
 
 def _context(sign: Sign) -> Context:
     certainty = Certainty.STATED
-    if sign & Sign.HYPOTHETICAL:
+    if sign & (Sign.HYPOTHETICAL | Sign.EXPECTED):
         certainty = Certainty.HYPOTHETICAL
     if sign & Sign.UNCERTAIN:
         certainty = Certainty.UNCERTAIN
-    return Context(bool(sign & Sign.NEGATED), certainty, bool(sign & Sign.FAMILY), bool(sign & Sign.HISTORICAL))
+    expected = bool(sign & Sign.EXPECTED) and not sign & (Sign.HYPOTHETICAL | Sign.UNCERTAIN)
+    return Context(bool(sign & Sign.NEGATED), certainty, bool(sign & Sign.FAMILY), bool(sign & Sign.HISTORICAL), expected)
 
 
 def _by_sentence(text: AnalysedText, mentions: Sequence[FoundMention]) -> Iterator[tuple[tuple[int, int], list[int]]]:

@@ -22,6 +22,7 @@ class Sign(IntFlag):
     HYPOTHETICAL = 4
     FAMILY = 8
     HISTORICAL = 16
+    EXPECTED = 32
 
 
 class Side(StrEnum):

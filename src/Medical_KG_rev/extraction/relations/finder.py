@@ -221,7 +221,8 @@ class _Evidence:
     def _said(self, number: int, first: int, second: int) -> _Said:
         unit = self.reading.unit
         told = certainty_about(self.reading.sentences[number], unit.item_of[first], unit.item_of[second])
-        contexts = (unit.mentions[first].context.certainty, unit.mentions[second].context.certainty)
+        spoken = (unit.mentions[first].context, unit.mentions[second].context)
+        contexts = [Certainty.STATED if context.expected else context.certainty for context in spoken]
         return (self.reading.range_of(number),), max((told, *contexts), key=_SURENESS.index)
 
     def _denial(self, first: int, second: int) -> str | None:
