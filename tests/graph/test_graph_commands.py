@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 from Medical_KG_rev import Platform
 from Medical_KG_rev.cli.main import medkg
 from Medical_KG_rev.errors import RecordNotFoundError, UsageError
+from Medical_KG_rev.graph import LadybugGraphStore
+from Medical_KG_rev.graph.exports import FORMATS, export_records
 from Medical_KG_rev.models import Claim, Entity, EntityType, Evidence
 
 pytestmark = pytest.mark.component
@@ -164,6 +166,18 @@ def test_beliefs_stand_side_by_side_and_retracted_claims_weigh_nothing(graph: Ca
     assert (affects["claims_for"], affects["claims_against"], affects["claims_retracted"]) == (1, 1, 1)
     assert affects["belief"] == affects["belief_against"] > 0
     assert found.nodes["PMID:3"]["status"] == "retracted"
+
+
+def test_the_order_of_writing_leaves_no_trace(tmp_path: Path) -> None:
+    documents = [study("PMID:1", "harms"), study("PMID:2", "spares"), study("PMID:3", "ruins", retracted=True)]
+    digests = []
+    for name, order in (("forth", documents), ("back", documents[::-1])):
+        store = LadybugGraphStore(tmp_path / name)
+        for doc_id, entities, claims in order:
+            store.write("t", [doc_id], {doc_id: "1"}, entities, claims)
+        receipts = [export_records(store.dump("t"), each, tmp_path / name / each) for each in FORMATS]
+        digests.append([file.sha256 for receipt in receipts for file in receipt.files])
+    assert digests[0] == digests[1]
 
 
 def test_tenants_are_apart(graph: Callable[..., Result], tmp_path: Path) -> None:

@@ -105,7 +105,7 @@
   const home = graph.getAttribute("viewBox").split(" ").map(Number);
   let view = [...home];
   const set = (next) => { view = next; graph.setAttribute("viewBox", view.join(" ")); };
-  const scale = (factor, x = view[0] + view[2] / 2, y = view[1] + view[3] / 2) => {
+  const scale = (factor, x, y) => {
     const width = Math.min(Math.max(view[2] * factor, home[2] / 40), home[2] * 3), by = width / view[2];
     set([x - (x - view[0]) * by, y - (y - view[1]) * by, width, view[3] * by]);
   };
@@ -124,7 +124,13 @@
     if (moved) set([view[0] - x, view[1] - y, view[2], view[3]]);
   });
   addEventListener("pointerup", () => { held = null; });
-  const act = { nearer: () => scale(1 / 1.4), farther: () => scale(1.4), whole: () => set([...home]) };
+  // Buttons and keys keep the chosen entity where it is; the wheel, the place below the pointer.
+  const chosen = () => {
+    const node = graph.querySelector(".node.chosen");
+    const at = node ? node.transform.baseVal.consolidate().matrix : { e: view[0] + view[2] / 2, f: view[1] + view[3] / 2 };
+    return [at.e, at.f];
+  };
+  const act = { nearer: () => scale(1 / 1.4, ...chosen()), farther: () => scale(1.4, ...chosen()), whole: () => set([...home]) };
   for (const [id, work] of Object.entries(act)) document.getElementById(id).addEventListener("click", work);
   addEventListener("keydown", (event) => {
     if (event.target.matches("input")) return;
