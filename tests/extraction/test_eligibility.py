@@ -199,7 +199,7 @@ def test_criteria_are_read_even_where_the_text_was_read_without_them():
 
 
 def test_every_criterion_of_real_studies_is_a_claim(test_data: Path) -> None:
-    for path in sorted(test_data.glob("ctgov/studies/*.json"))[::6]:
+    for path in sorted(test_data.glob("ctgov/studies/*.json"))[::12]:
         payload = RawPayload(source="clinicaltrials", source_id="s", format="ctgov-json", content=path.read_bytes())
         document = ctgov.parse(payload, parsed_at=datetime(2026, 1, 2, tzinfo=UTC))
         claims = eligibility_claims(document, None)
@@ -217,4 +217,4 @@ def test_hostile_criteria_take_linear_time(piece):
         eligibility_claims(document, None)
         return time.process_time() - started
 
-    assert seconds(2_000) < 20 * seconds(250) + 0.5
+    assert seconds(1_200) < 20 * seconds(150) + 0.5
