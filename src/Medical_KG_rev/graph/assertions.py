@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
@@ -139,12 +139,17 @@ class AssertionKey(NamedTuple):
     @property
     def number(self) -> int:
         """63 bits of a digest of the four: stable over stores and versions."""
-        return int.from_bytes(hashlib.sha256("\0".join(self).encode()).digest()[:8]) >> 1
+        return _number(self)
 
     @property
     def id(self) -> str:
         """The number in hex, 16 digits."""
         return assertion_id(self.number)
+
+
+@lru_cache(maxsize=65_536)
+def _number(key: AssertionKey) -> int:
+    return int.from_bytes(hashlib.sha256("\0".join(key).encode()).digest()[:8]) >> 1
 
 
 def assertion_id(number: int) -> str:

@@ -38,12 +38,12 @@ def neighbours(session: GraphSession, entity_id: str, hops: int, limit: int) -> 
 
 def _ring(session: GraphSession, frontier: dict[str, float], seen: set[str], hop: int, limit: int) -> Iterator[Neighbour]:
     """New entities one step from the frontier, the most believed first."""
-    wanted = limit
+    wanted = limit + limit // 4 + 1
     while True:
         ranked, cut = _ranked(session, frontier, wanted)
         fresh: list[tuple[float, str, str, AssertionRow]] = []
         taken = set(seen)
-        for part in _parts(ranked, 2 * limit):
+        for part in _parts(ranked, limit + limit // 4 + 1):
             rows = read.assertions(session, [number for _, number, _ in part])
             for (belief, _, origin), row in zip(part, rows, strict=True):
                 reached = row.object.id if row.subject.id == origin else row.subject.id

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from Medical_KG_rev.graph.schema import Property
-from Medical_KG_rev.graph.staging import FEW_ROWS, file_statement, parameter_statement, write_rows
+from Medical_KG_rev.graph.staging import FEW_ROWS, encoded, file_statement, parameter_statement, write_rows
 
 if TYPE_CHECKING:
     from ladybug import Connection, QueryResult
@@ -30,6 +30,7 @@ class EngineLimits:
     """What one open database may use. The engine's own default is 80 % of the machine's memory."""
 
     buffer_bytes: int = 256 * MEBIBYTE
+    write_buffer_bytes: int = 1024 * MEBIBYTE
     threads: int = 2
     max_database_bytes: int = 1 << 36
     lock_timeout_seconds: float = 120.0
@@ -50,7 +51,7 @@ class GraphSession:
         database = ladybug.Database(
             path,
             read_only=read_only,
-            buffer_pool_size=limits.buffer_bytes,
+            buffer_pool_size=limits.buffer_bytes if read_only else max(limits.buffer_bytes, limits.write_buffer_bytes),
             max_num_threads=limits.threads,
             max_db_size=limits.max_database_bytes,
         )
@@ -80,7 +81,7 @@ class GraphSession:
         """Runs a writing clause for each row, whose columns it calls ``c_<name>``. Many rows go by way of a file."""
         if len(rows) <= FEW_ROWS:
             if rows:
-                self.rows(parameter_statement(columns, clause), {"rows": rows})
+                self.rows(parameter_statement(columns, clause), {"rows": encoded(columns, rows)})
             return
         staged = self._path.with_name(f"{self._path.name}.rows.csv")
         for start in range(0, len(rows), ROWS_PER_FILE):
