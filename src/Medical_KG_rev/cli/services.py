@@ -14,7 +14,7 @@ from Medical_KG_rev.cli.context import CommandGroup, Output, shared_options
 if TYPE_CHECKING:
     from Medical_KG_rev.services import Server, ServerStatus
 
-USUAL = ("postgres", "kafka", "s3", "opensearch")
+USUAL = ("postgres", "kafka", "s3", "opensearch", "neo4j")
 MEBIBYTE = 1024 * 1024
 COLOURS = {"running": "green", "stopped": "yellow", "crashed": "red"}
 
@@ -33,7 +33,7 @@ def services() -> None:
 @_names
 @shared_options
 def up(output: Output, names: tuple[str, ...]) -> None:
-    """Starts servers (postgres, kafka, s3 and opensearch, or those named) and prints the settings that use them.
+    """Starts servers (postgres, kafka, s3, opensearch and neo4j, or those named) and prints the settings that use them.
 
     What runs already stays as it is. The servers outlive this command; `medkg services down` ends them.
     """
@@ -99,7 +99,7 @@ def env(output: Output, names: tuple[str, ...]) -> None:
 @_names
 @shared_options
 def fetch(output: Output, names: tuple[str, ...]) -> None:
-    """Downloads what servers (postgres, kafka, s3 and opensearch, or those named) are made of, without starting them."""
+    """Downloads what servers (postgres, kafka, s3, opensearch and neo4j, or those named) are made of, without starting them."""
     from Medical_KG_rev.services import default_cache
 
     servers = _servers(output, names or USUAL)
