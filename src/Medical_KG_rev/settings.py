@@ -127,7 +127,7 @@ class BatchSettings(BaseModel):
         le=4096,
         description="Chunks per embedding call: seconds of work on a slow machine, far from its timeout.",
     )
-    graph_slice: int = Field(default=256, ge=1, le=1000, description="Documents per graph commit.")
+    graph_slice: int = Field(default=500, ge=1, le=1000, description="Documents per graph commit.")
 
 
 class DatabaseSettings(BaseModel):

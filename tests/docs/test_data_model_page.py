@@ -1,4 +1,4 @@
-"""docs/reference/data-model.md names every predicate, type and graph property that there is."""
+"""docs/reference/data-model.md names every predicate and type, docs/reference/graph.md all of the graph's schema."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from Medical_KG_rev.extraction.predicates import PREDICATES
-from Medical_KG_rev.graph.schema import RELATIONSHIPS, STATEMENTS
+from Medical_KG_rev.graph.schema import graph_schema
 from Medical_KG_rev.models import BlockType, EntityType
 
 pytestmark = pytest.mark.unit
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "data-model.md").read_text(encoding="utf-8")
+REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
+PAGE = (REFERENCE / "data-model.md").read_text(encoding="utf-8")
+GRAPH_PAGE = (REFERENCE / "graph.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_predicates_is_that_of_the_code() -> None:
@@ -25,9 +27,12 @@ def test_every_type_is_named(kind: str) -> None:
     assert re.search(rf"\b{kind}\b", PAGE)
 
 
-def test_the_graph_has_the_tables_of_the_schema() -> None:
-    assert all(f":{name}" in PAGE for name in RELATIONSHIPS)
-    for statement in STATEMENTS[:4]:
-        name, columns = re.findall(r"TABLE (\w+)\((.*)\)$", statement)[0]
-        names = ", ".join(f"`{column.split()[0]}`" for column in columns.split(", "))
-        assert f"| `{name}` | {names} |" in PAGE
+def test_the_graph_page_has_the_schema() -> None:
+    schema = graph_schema()
+    for label, node in schema.nodes.items():
+        properties = ", ".join(f"`{name}`" for name in node.properties)
+        assert f"| `{label}` | {node.describes} | {properties} |" in GRAPH_PAGE
+    for name, kind in schema.relationships.items():
+        properties = ", ".join(f"`{key}`" for key in kind.properties)
+        counts = f"{kind.each_from}, {kind.each_to}"
+        assert f"| `{name}` | `{kind.source}` → `{kind.target}` | {counts} | {properties} |" in GRAPH_PAGE
