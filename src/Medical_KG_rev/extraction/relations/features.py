@@ -23,6 +23,8 @@ _K: Final = len(CLASSES)
 _NEAR: Final = 3
 _FAR: Final = 99.0
 _MEETINGS: Final = 4
+_KNOWN_WORDS: Final = 200_000
+_CUE_BITS: Final = 5
 _KIND_SALT: Final = np.uint64(0xD6E8FEB86659FD93)
 _MIX: Final = np.uint64(0xFF51AFD7ED558CCD)
 
@@ -97,21 +99,18 @@ class WordCodes:
     """Number and cue class of each word, remembered."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[int, int]] = {}
+        self._known: dict[str, int] = {}
 
     def __call__(self, items: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         known = self._known
-        if len(known) > 200_000:
+        if len(known) > _KNOWN_WORDS:
             known.clear()
-        pairs = []
         for item in items:
-            pair = known.get(item)
-            if pair is None:
+            if item not in known:
                 code = zlib.crc32(item.encode("utf-8", "surrogatepass"))
-                pair = known[item] = (code << 1, cue_class(item))
-            pairs.append(pair)
-        array = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-        return array[:, 0].astype(np.uint64), array[:, 1]
+                known[item] = (code << _CUE_BITS) | (cue_class(item) + 1)
+        both = np.array([known[item] for item in items], dtype=np.int64)
+        return (both >> _CUE_BITS).astype(np.uint64) << np.uint64(1), (both & ((1 << _CUE_BITS) - 1)) - 1
 
 
 def pairs_of(unit: Unit, codes: WordCodes, narrower: Narrower | None = None) -> Pairs | None:
@@ -287,9 +286,9 @@ class _Reader:
         lower, upper = self.starts[self.sentence], self.ends[self.sentence]
         before = counts[self.item] - counts[np.maximum(lower, self.item - _NEAR)]
         after = counts[np.minimum(upper, self.item + 1 + _NEAR)] - counts[np.minimum(upper, self.item + 1)]
-        sums = np.zeros((n, 2 * _K))
-        np.add.at(sums, self.entity, np.concatenate([before, after], axis=1))
-        return sums / np.bincount(self.entity, minlength=n)[:, None]
+        named = self.entity[None, :] == np.arange(n)[:, None]
+        sums = named.astype(np.float64) @ np.concatenate([before, after], axis=1)
+        return np.asarray(sums / named.sum(axis=1)[:, None])
 
     def _met(self, count: int) -> NDArray[np.float64]:
         """Of pairs that meet in a sentence: distance, order, and the cues between them, near them, and in the sentence."""
@@ -298,7 +297,8 @@ class _Reader:
         high = np.maximum(self.item[self.a], self.item[self.b])
         between = counts[high] - counts[np.minimum(low + 1, high)]
         summed = np.zeros((count, _K))
-        np.add.at(summed, self.pair, np.minimum(between, 1))
+        if len(self.nearest):
+            summed[self.pair[self.nearest]] = np.add.reduceat(np.minimum(between, 1), self.nearest, axis=0)
         result = np.zeros((count, 5 + 3 * _K))
         result[:, 0] = _FAR
         near = self.nearest
