@@ -101,9 +101,9 @@ def test_services_give_the_same_documents_as_embedded(
     for each in stats:
         each.pop("size_bytes", None)
     assert stats[0] == stats[1]
-    shown = [command("graph", "show", "metformin", "--json").expect(0).json for command in (services, medkg)]
+    shown = [command("graph", "show", "MESH:D008687", "--json").expect(0).json for command in (services, medkg)]
     assert shown[0] == shown[1]
-    assert shown[0]["entity"]["claims_in_total"] > 0
+    assert shown[0]["entity"]["claims_in"] or shown[0]["entity"]["claims_out"]
     refused = services("graph", "query", "MATCH (n) RETURN n").expect(1)
     assert "MK_NEO4J__SINGLE_TENANT" in refused.err
 

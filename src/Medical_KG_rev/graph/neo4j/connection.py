@@ -225,6 +225,13 @@ def _answered(error: Any, settings: Neo4jSettings) -> MedicalKGError:
             remedy="Name one that is there: MK_NEO4J__DATABASE; the community edition has `neo4j` alone.",
             endpoint=url,
         )
+    if "OutOfMemory" in code:
+        return StoreUnavailableError(
+            f"Neo4j at {url} gives a transaction less memory than this one needs: {reason.rstrip('.')}.",
+            remedy="Write fewer documents at once (MK_BATCH__GRAPH_SLICE), or give the server more memory.",
+            endpoint=url,
+            store="neo4j",
+        )
     if code.startswith(_MAY_PASS) or error.is_retryable():
         return unavailable(url, f"{reason.rstrip('.')} ({code})")
     if code.startswith("Neo.DatabaseError.") and ("orrupt" in reason or "nconsisten" in reason):
