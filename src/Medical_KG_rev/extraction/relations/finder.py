@@ -172,6 +172,8 @@ class _Reading:
             self._draft((subject, predicate, target, False), _Draft(score, BY_MODEL, certainty, ranges))
         for (found, certainty), verb in denied:
             denied_as = denied_predicate(kind, verb) if verb else predicate
+            if denied_as is None:
+                continue
             subject, target = ends(kind, denied_as, self._id(pairs.first[pair]), self._id(pairs.second[pair]))
             self._draft((subject, denied_as, target, True), _Draft(score, BY_RULE, certainty, dict.fromkeys(found)))
 

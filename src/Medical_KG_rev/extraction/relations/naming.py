@@ -43,19 +43,23 @@ _OF_TYPES: Final = {
 PREDICATE_OF: Final = tuple({**_ANY, **_OF_TYPES.get(types, {})} for types in PAIR_TYPES)
 """By kind of pair: type of relation, as BioRED names it → predicate."""
 
-_DENIED_CAUSES: Final = ("caus", "induc", "increa", "contribut")
-_DENIED_TREATS: Final = ("prevent", "improv", "protect", "reduc", "decrea", "effect")
+_CAUSING: Final = ("caus", "induc", "increa", "contribut", "activat")
+_LESSENING: Final = ("prevent", "improv", "protect", "reduc", "decrea", "inhibit")
+_RELATING: Final = ("associa", "correlat", "link", "relat", "role", "predict", "interact", "contribut")
 
 
-def denied_predicate(kind: int, verb: str) -> str:
-    """The predicate that a text denies of a pair with a verb: ``did not cause``."""
-    if kind == 0 and verb.startswith(_DENIED_CAUSES):
-        return p.CAUSES
-    if kind == 0 and verb.startswith(_DENIED_TREATS):
-        return p.TREATS
+def denied_predicate(kind: int, verb: str) -> str | None:
+    """The predicate that a text denies of a pair with a verb: ``did not cause``; None where it denies none of ours."""
+    verb = verb.lower()
     if verb.startswith(("bind", "bound")):
         return p.BINDS
-    return PREDICATE_OF[kind]["Association"]
+    if verb.startswith(_CAUSING) and PREDICATE_OF[kind]["Association"] == p.ASSOCIATED_WITH:
+        return p.CAUSES if kind == 0 else p.POSITIVELY_CORRELATED
+    if verb.startswith(_LESSENING) and PREDICATE_OF[kind]["Association"] == p.ASSOCIATED_WITH:
+        return p.TREATS if kind == 0 else p.NEGATIVELY_CORRELATED
+    if verb.startswith(_RELATING) or PAIR_TYPES[kind][1] > 1:
+        return PREDICATE_OF[kind]["Association"]
+    return None
 
 
 def ends(kind: int, predicate: str, first: str, second: str) -> tuple[str, str]:

@@ -74,7 +74,7 @@ _CARE = "treatment management therapy therapies prevention prophylaxis control r
 _PARTS: Final = {
     "CHEMICAL": _mentions("first", "c"),
     "DISEASE": _mentions("second", "d") + r"(?! (?:associated with|induced|caused|due to|produced|- induc)| risk)",
-    "FIRST": _mentions("first", _LETTERS) + r"(?! - \w+)",
+    "FIRST": r"(?<!by )" + _mentions("first", _LETTERS) + r"(?! - \w+)",
     "SECOND": _mentions("second", _LETTERS) + r"(?! - \w+)",
     "CARE": _any_of(_CARE),
     "TO_CARE": (
@@ -160,7 +160,12 @@ _DENIALS: Final = tuple(
     )
 )
 
-_NOT: Final = re.compile(r"\b(?:not(?! only)|no|never|neither|nor|cannot|fail\w*|ineffective|unable|lack\w*|without)\b")
+_NOT: Final = re.compile(
+    r"\b(?:not(?! only)|no(?! (?:recurrence|relapse|further|symptoms|longer))|never|neither|nor|cannot|fail\w*|ineffective|unable"
+    r"|lack\w*|without)\b"
+)
+    r"\b(?:not(?! only)|no(?! (?:recurrence|relapse|further|symptoms|longer))|never|neither|nor|cannot|fail\w*|ineffective|unable|lack\w*|without)\b"
+)
 _ASKED: Final = re.compile(
     r"\b(?:whether|if|aim\w*|hypothes\w*|objectives?|purpose|to (?:\w+ )?(?:investigate|determine|examine|evaluate|assess"
     r"|test|study|explore|compare|clarify|establish))\b"

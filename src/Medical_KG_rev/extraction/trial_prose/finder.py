@@ -32,7 +32,7 @@ _ARM_END = (
 )
 
 _OUTCOME, _TESTED, _COMPARED = (
-    rf"(?P<outcome>{_PHRASE}{{3,120}}?)",
+    rf"(?<!\w)(?P<outcome>{_PHRASE}{{3,120}}?)",
     rf"(?P<tested>{_PHRASE}{{2,80}}?)",
     rf"(?P<compared>{_PHRASE}{{2,80}}?){_ARM_END}",
 )
