@@ -14,7 +14,7 @@ from Medical_KG_rev.extraction.grounding.document import Span
 from Medical_KG_rev.extraction.lexicon import LexiconMatch, LexiconName, NameKind
 from Medical_KG_rev.models import EntityType
 
-__all__ = ["addresses", "lexicon_spans"]
+__all__ = ["addresses", "glued_to_code", "in_company", "lexicon_spans", "program_share"]
 
 _ADDRESS = re.compile(
     r"(?:https?://|ftp://|www\.)[^\s<>\"]+|[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}|(?<!\w)(?:doi:\s*)?10\.\d{4,9}/[^\s<>\"]+",
@@ -22,6 +22,8 @@ _ADDRESS = re.compile(
 )
 _CUE_DISTANCE = 4
 _CODE_SIGNS = frozenset("_=<>{}\\@#$`|")
+_PROGRAM_SIGNS = '{}_\\#$`|=<>;[]"'
+_TELLING = frozenset((EntityType.DISEASE, EntityType.CHEMICAL, EntityType.GENE))
 _LONGEST_SYMBOL = 6
 _FEWEST_SURE = 2
 """Distinct sure names that a text must have before its ordinary words count."""
@@ -64,7 +66,7 @@ def lexicon_spans(text: AnalysedText, matches: Sequence[LexiconMatch]) -> list[S
         folded = surface.casefold()
         names = _of_best_type(match.names, surface)
         shouted = surface.isupper() and len(surface) <= _LONGEST_SYMBOL and names[0].kind is NameKind.SYMBOL
-        if (folded in words.never and not shouted) or not _is_name(surface) or _is_code(text.text, start, end):
+        if (folded in words.never and not shouted) or not _is_name(surface) or glued_to_code(text.text, start, end):
             continue
         kind = names[0].type
         span = Span(start, end, kind, _SCORES[match.how], "lexicon", names)
@@ -80,11 +82,29 @@ def lexicon_spans(text: AnalysedText, matches: Sequence[LexiconMatch]) -> list[S
             doubtful.append(span)
         else:
             sure.append(span)
-            if kind in (EntityType.DISEASE, EntityType.CHEMICAL, EntityType.GENE) and len(surface) > 5:
+            if kind in _TELLING and len(surface) > 5:
                 named.add(folded)
     if len(named) >= _FEWEST_SURE:
         sure += doubtful
     return _longest(sure)
+
+
+def in_company(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Without ordinary words, where a text names hardly anything for sure: salt in a recipe is no chemical."""
+    lists = _words()
+    ordinary = lists.never | lists.everyday
+    folded = [text[span.start : span.end].casefold() for span in spans]
+    sure = {
+        name for name, span in zip(folded, spans, strict=True) if name not in ordinary and len(name) > 5 and span.type in _TELLING
+    }
+    if len(sure) >= _FEWEST_SURE:
+        return list(spans)
+    return [span for name, span in zip(folded, spans, strict=True) if name not in ordinary]
+
+
+def program_share(text: str) -> float:
+    """Signs of code for each word of a text: below 0.2 in abstracts, mostly above 0.5 in program text."""
+    return sum(map(text.count, _PROGRAM_SIGNS)) / (text.count(" ") + text.count("\n") + 1)
 
 
 def _is_name(surface: str) -> bool:
@@ -92,7 +112,7 @@ def _is_name(surface: str) -> bool:
     return letters > 0 and (len(surface) > 2 or (len(surface) == 2 and letters + sum(sign.isdigit() for sign in surface) == 2))
 
 
-def _is_code(text: str, start: int, end: int) -> bool:
+def glued_to_code(text: str, start: int, end: int) -> bool:
     """Whether the range is glued to signs of program text, or is called like a function."""
     return text[start - 1 : start] in _CODE_SIGNS or text[end : end + 1] in _CODE_SIGNS or text[end : end + 1] == "("
 

@@ -29,6 +29,7 @@ _SEEN_ELSEWHERE = 0.08
 _DEFINED = 0.985
 _AGAINST_DEFINITION = 0.75
 _LEAST_PART = 0.7
+_FEWEST_INITIALS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class _Document:
             for short in (found.short, *variants(found.short)):
                 self._long.setdefault(short, long)
         self._in_apposition()
+        self._by_initials()
 
     def mentions(self) -> list[FoundMention]:
         known: dict[tuple[str, EntityType], tuple[tuple[Candidate, ...], tuple[Candidate, ...]]] = {}
@@ -95,6 +97,22 @@ class _Document:
                 if len(long) > len(short) + 2:
                     for form in (short, *variants(short)):
                         self._long.setdefault(form, long)
+
+    def _by_initials(self) -> None:
+        """`CHF` is the congestive heart failure that the text names elsewhere, where nothing defines it."""
+        long: dict[tuple[str, EntityType], set[str]] = {}
+        for span in self._spans:
+            words = _WORD.findall(self._surface(span).replace("-", " "))
+            if len(words) >= _FEWEST_INITIALS:
+                initials = "".join(word[0] for word in words).upper()
+                long.setdefault((initials, span.type), set()).add(self._surface(span))
+        for span in self._spans if long else ():
+            short = self._surface(span)
+            if short in self._long or not short.isupper():
+                continue
+            meant = long.get((short, span.type), set())
+            if meant:
+                self._long[short] = min(meant)
 
     def _candidates(self, surface: str, span: Span) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
         """Ranked candidates, and what a coordination names besides the first of them."""

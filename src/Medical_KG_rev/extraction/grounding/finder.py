@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
 from Medical_KG_rev.extraction.analysis import AnalysedText
-from Medical_KG_rev.extraction.grounding.acceptance import addresses, lexicon_spans
+from Medical_KG_rev.extraction.grounding.acceptance import addresses, glued_to_code, in_company, lexicon_spans, program_share
 from Medical_KG_rev.extraction.grounding.candidates import Grounder
-from Medical_KG_rev.extraction.grounding.definitions import follow_definitions, merged
+from Medical_KG_rev.extraction.grounding.definitions import follow_definitions, merged, uses
 from Medical_KG_rev.extraction.grounding.document import Span, ground
 from Medical_KG_rev.extraction.grounding.variants import find_variants
 from Medical_KG_rev.extraction.lexicon import Lexicon, LexiconMatch
@@ -27,6 +28,12 @@ _TAGGED = frozenset(
     (EntityType.DISEASE, EntityType.CHEMICAL, EntityType.GENE, EntityType.VARIANT, EntityType.SPECIES, EntityType.CELL_LINE)
 )
 """The types that taggers are trained on: of these the tagger decides."""
+
+
+_SYMBOLIC = frozenset((EntityType.GENE, EntityType.VARIANT, EntityType.CELL_LINE))
+_CODE_IN_IT, _CODE = 0.2, 0.5
+_FEWEST_TAGGED = 2
+_SHORTEST_REPEATED, _LONGEST_REPEATED = 4, 60
 
 
 class Tagged(Protocol):
@@ -69,16 +76,26 @@ class MentionFinder:
         ``convention``: the corpus whose ways of annotating are followed (``bc5cdr``, ``ncbi``, ``biored``); none: all types.
         """
         matches = self._lexicon.match(text)
-        spans = follow_definitions(text, lexicon_spans(text, matches))
-        if self._tagger is not None:
-            tagged = [
-                Span(each.start, each.end, each.type, each.score, "tagger")
-                for each in self._tagger.tag(text, matches, convention)
-            ]
-            spans = merged(tagged, [span for span in spans if span.type not in _TAGGED])
-        spans = merged(_variants(text), spans)
-        spans = _outside(spans, addresses(text.text))
+        named = follow_definitions(text, lexicon_spans(text, matches))
+        if self._tagger is None:
+            spans = merged(_variants(text), named)
+        else:
+            spans = _repeated(text, self._tagged(text, matches, convention))
+            spans = merged(merged(spans, _variants(text)), [span for span in named if span.type not in _TAGGED])
+        spans = _outside(in_company(text.text, spans), addresses(text.text))
         return ground(text, spans, self._grounder(_VOCABULARIES.get(convention)))
+
+    def _tagged(self, text: AnalysedText, matches: Sequence[LexiconMatch], convention: str) -> list[Span]:
+        """The tagger's spans; of program text only those that are no symbols."""
+        if self._tagger is None:
+            return []
+        tagged = [
+            Span(each.start, each.end, each.type, each.score, "tagger") for each in self._tagger.tag(text, matches, convention)
+        ]
+        share = program_share(text.text)
+        if share > _CODE_IN_IT:
+            tagged = [span for span in tagged if not glued_to_code(text.text, span.start, span.end)]
+        return [span for span in tagged if span.type not in _SYMBOLIC] if share > _CODE else tagged
 
     def _grounder(self, vocabulary: str | None) -> Grounder:
         return self._grounders.setdefault(vocabulary, Grounder(self._lexicon, vocabulary))
@@ -93,6 +110,20 @@ def _variants(text: AnalysedText) -> list[Span]:
         if first < len(starts) and starts[first] == start and last < len(ends) and ends[last] == end:
             found.append(Span(start, end, EntityType.VARIANT, 0.9, "notation"))
     return found
+
+
+def _repeated(text: AnalysedText, tagged: list[Span]) -> list[Span]:
+    """The spans, and wherever the text has again what was tagged more than once."""
+    kinds: dict[str, Counter[EntityType]] = {}
+    for span in tagged:
+        surface = text.text[span.start : span.end]
+        if _SHORTEST_REPEATED <= len(surface) <= _LONGEST_REPEATED:
+            kinds.setdefault(surface, Counter())[span.type] += 1
+    names = {surface: found.most_common(1)[0][0] for surface, found in kinds.items() if found.total() >= _FEWEST_TAGGED}
+    if not names:
+        return tagged
+    again = [Span(start, end, names[surface], 0.6, "repetition") for start, end, surface in uses(text, tuple(names))]
+    return merged(tagged, again)
 
 
 def _outside(spans: list[Span], ranges: Sequence[tuple[int, int]]) -> list[Span]:
