@@ -164,8 +164,6 @@ _NOT: Final = re.compile(
     r"\b(?:not(?! only)|no(?! (?:recurrence|relapse|further|symptoms|longer))|never|neither|nor|cannot|fail\w*|ineffective|unable"
     r"|lack\w*|without)\b"
 )
-    r"\b(?:not(?! only)|no(?! (?:recurrence|relapse|further|symptoms|longer))|never|neither|nor|cannot|fail\w*|ineffective|unable|lack\w*|without)\b"
-)
 _ASKED: Final = re.compile(
     r"\b(?:whether|if|aim\w*|hypothes\w*|objectives?|purpose|to (?:\w+ )?(?:investigate|determine|examine|evaluate|assess"
     r"|test|study|explore|compare|clarify|establish))\b"
