@@ -90,7 +90,10 @@ class LadybugGraphStore:
         return self._read(tenant_id, lambda session: ladybug_walk.neighbours(session, entity_id, hops, limit), ())
 
     def path(self, tenant_id: str, a: str, b: str, *, max_hops: int = 4, limit: int = 5) -> tuple[GraphPath, ...]:
-        return self._read(tenant_id, lambda session: ladybug_walk.paths(session, a, b, max_hops, limit), ())
+        try:
+            return self._read(tenant_id, lambda session: ladybug_walk.paths(session, a, b, max_hops, limit), ())
+        except RuntimeError as error:
+            raise _refused(error, ladybug_walk.PATH_SECONDS) from error
 
     def dump(self, tenant_id: str, *, entity: str | None = None, hops: int = 1) -> Iterator[GraphRecord]:
         self._bring_up_to_date(tenant_id)

@@ -11,6 +11,7 @@ from Medical_KG_rev.graph.results import AssertionRow, EntityRef, GraphPath, Nei
 from Medical_KG_rev.graph.session import GraphSession
 
 MAX_HOPS, MAX_PATH_HOPS = 4, 6
+PATH_SECONDS = 30.0
 _EXISTS = "MATCH (n:Entity {entity_id: $id}) RETURN count(*)"
 _BEST = (
     "MATCH (:Entity {entity_id: $id})-[s:RELATED_TO]-(:Entity) RETURN s.number, s.belief ORDER BY s.belief DESC, s.number "
@@ -113,7 +114,7 @@ def _ways(session: GraphSession, a: str, b: str, max_hops: int, limit: int) -> l
     """Ids of the entities, numbers of the assertions, and the belief of each way; every sequence of entities once."""
     query, wanted = _WAYS.format(hops=max_hops), 4 * limit
     while True:
-        rows = session.rows(query, {"a": a, "b": b, "limit": wanted})
+        rows = session.limited(query, {"a": a, "b": b, "limit": wanted}, PATH_SECONDS)
         best: dict[tuple[str, ...], tuple[list[str], list[int], float]] = {}
         for inner, numbers, belief in rows:
             ids = _whole(a, inner, b)

@@ -84,8 +84,9 @@ class GraphStore(Protocol):
         """Entities that assertions link to this one, in either direction, by hop and then by belief.
 
         Of each hop the ``limit`` entities of the highest belief, each once, by its best assertion, at the first hop that reaches
-        it; the next hop starts from those. The belief at hop n is the product of the beliefs on the way; equals come by id.
-        Nothing for an entity that the graph does not hold. ``hops`` from 1 to 4.
+        it; the next hop starts from those. The belief at hop n is the product of the beliefs on the way; equals come by the
+        assertion's id.
+        Nothing for an entity that the graph does not hold. ``hops`` from 1 to 4, else UsageError.
         """
         ...
 
@@ -95,6 +96,10 @@ class GraphStore(Protocol):
         All ways have the same, least length, at most ``max_hops`` (1 to 6); those of the highest belief (the product) first.
         Where several assertions link the same two entities, a way takes the one of the highest belief. No way passes an
         assertion in which nothing is believed (belief 0). Each step carries its assertion with evidence.
+
+        Raises:
+            QueryRefusedError: the search took longer than 30 s.
+            UsageError: ``max_hops`` is out of bounds.
         """
         ...
 

@@ -66,6 +66,11 @@ class GraphSession:
         with self._execute(statement, parameters) as result:
             return cast("list[list[Any]]", result.get_all())
 
+    def limited(self, statement: str, parameters: Mapping[str, Any], timeout_seconds: float) -> list[list[Any]]:
+        """All rows of one statement, which is interrupted after so many seconds (RuntimeError)."""
+        self._connection.set_query_timeout(max(1, int(timeout_seconds * 1000)))
+        return self.rows(statement, parameters)
+
     def count(self, statement: str, parameters: Mapping[str, Any] | None = None) -> int:
         """The number that a statement returns as its only value."""
         return int(self.rows(statement, parameters)[0][0])

@@ -10,6 +10,8 @@ from Medical_KG_rev.graph.port import GraphStore
 from Medical_KG_rev.graph.schema import SCHEMA_VERSION
 from Medical_KG_rev.models import Claim, Entity, GraphWriteReceipt, Outcome, StageContext, Violation
 
+TOLD_AT_MOST = 100
+"""Violations that an error carries; the receipt of a call has all of those left out."""
 _REMEDY = "Nothing of the document was written. Correct what extracts it, then `medkg jobs retry`."
 
 
@@ -77,7 +79,7 @@ def _constraint_error(broken: dict[str, list[Violation]]) -> GraphConstraintErro
     return GraphConstraintError(
         f"{names} breaks a constraint of the graph: {_told(found)}.",
         remedy=_REMEDY,
-        violations=tuple(violation.to_dict() for violation in found),
+        violations=tuple(violation.to_dict() for violation in found[:TOLD_AT_MOST]),
         documents=tuple(sorted(filter(None, broken))),
     )
 
