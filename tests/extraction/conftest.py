@@ -170,6 +170,9 @@ def write_term_files(folder: Path) -> dict[str, Path]:
         "metformin": {"name": "Metformin", "mesh_id": "D007004", "drugbank_id": "DB00331"},
         "orphan drug": {"name": "Orphan drug"},
     }
+    names |= {"keytrudia": ["pembrolizumab"], "newdrug": ["newdrugumab"]}
+    about["pembrolizumab"] = {"name": "Pembrolizumab", "drugbank_id": "DB1"}
+    about["newdrugumab"] = {"name": "X", "drugbank_id": "DB99999"}
     _pickled(files["drugs"], "drug", names, about, {"glucophage": {"is_brand": True}})
     heading = {
         "breast neoplasms": {"name": "Breast Neoplasms", "mesh_id": "D000000"},

@@ -83,6 +83,8 @@ def test_matches_are_the_longest_unless_the_shorter_are_asked_for(tiny_lexicon: 
 def test_a_name_keeps_where_it_comes_from(tiny_lexicon: Lexicon) -> None:
     (brand,) = tiny_lexicon.lookup("glucophage")
     assert (brand.concept, brand.kind, brand.source) == ("MESH:D008687", NameKind.BRAND, "collected drugs")
+    assert [name.concept for name in tiny_lexicon.lookup("keytrudia")] == ["MESH:C582435"]
+    assert [name.concept for name in tiny_lexicon.lookup("newdrug")] == ["DRUGBANK:DB99999"]
     symbol = tiny_lexicon.lookup("cat")[0]
     assert (symbol.name, symbol.concept, symbol.needs_case) == ("CAT", "NCBIGene:847", True)
     assert [name.concept for name in tiny_lexicon.lookup("disease")] == ["MESH:D004194"]

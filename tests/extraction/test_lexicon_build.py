@@ -106,7 +106,7 @@ class _Mischief:
 def test_a_collection_that_is_no_plain_dictionary_is_refused(term_files: dict[str, Path], tmp_path: Path, content: bytes) -> None:
     (tmp_path / "drugs").write_bytes(content)
     with pytest.raises(ModelCorruptError, match="drugs is no plain dictionary"):
-        list(read_collected_drugs(tmp_path / "drugs", term_files["mesh"]))
+        list(read_collected_drugs(tmp_path / "drugs", term_files["mesh"], term_files["mesh-supplementary"]))
 
 
 def test_a_table_with_too_many_fields_names_the_line(term_files: dict[str, Path], tmp_path: Path) -> None:

@@ -36,14 +36,14 @@ def lexicon(models_dir: Path) -> Lexicon:
         ("Keytruda", "MESH:C582435"),
         ("osimertinib", "MESH:C000596361"),
         ("type II diabetes mellitus", "MESH:D003924"),
-        ("tumours of breast", "MESH:D001943"),
+        ("breast tumours", "MESH:D001943"),
         ("myocardial infarction", "MESH:D009203"),
         ("EGFR", "NCBIGene:1956"),
         ("il-6", "NCBIGene:3569"),
         ("mice", "NCBITaxon:10090"),
         ("E. coli", "NCBITaxon:562"),
         ("HeLa", "cellosaurus:CVCL_0030"),
-        ("hippocampus", "UBERON:0001954"),
+        ("heart", "UBERON:0000948"),
     ],
 )
 def test_well_known_names_mean_what_they_mean(lexicon: Lexicon, name: str, curie: str) -> None:

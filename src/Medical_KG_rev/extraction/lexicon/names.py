@@ -57,12 +57,7 @@ class NameTable:
             if name_kind is NameKind.PREFERRED and name.casefold() not in seen:
                 seen.add(name.casefold())
             else:
-                capitals = capitals_of(name)
-                spelt = {
-                    path: use
-                    for path, use in spelt.items()
-                    if not seen & {(path, Use.ANY_CASE), (path, use, capitals if use is Use.OWN_CASE else "")}
-                }
+                spelt = {path: use for path, use in spelt.items() if not seen & {(path, Use.ANY_CASE), _sort(path, use, name)}}
                 if not spelt:
                     continue
             number = len(self.texts)
@@ -71,7 +66,7 @@ class NameTable:
             self._kind.append(name_kind)
             self._source.append(source)
             for path, use in spelt.items():
-                seen |= {(path, use, capitals_of(name))} if use is Use.OWN_CASE else {(path, use), (path, use, "")}
+                seen |= {(path, use), _sort(path, use, name)}
                 self._paths.extend([self._vocabulary.setdefault(token, len(self._vocabulary)) for token in path])
                 self._ends.append(len(self._paths))
                 self._spelt.append(number)
@@ -113,6 +108,11 @@ class NameTable:
             "name_source": np.array(self._source, np.uint8),
             "concept_name": np.array(self._first, np.int32),
         }
+
+
+def _sort(path: tuple[str, ...], use: Use, name: str) -> tuple[tuple[str, ...], Use, str]:
+    """What names of one concept have in common that count as equal."""
+    return path, use, capitals_of(name) if use is Use.OWN_CASE else ""
 
 
 def _trie(flat: NDArray[np.int32], ends: NDArray[np.int64], words: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:

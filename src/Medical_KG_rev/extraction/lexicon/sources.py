@@ -41,7 +41,13 @@ SOURCES = (
     Source("HPO", "2024-07-23", _HPO, ("hp",), readers.read_human_phenotypes),
     Source("collected diseases", "0.4", f"MIT; {_MESH}", ("diseases", "mesh"), readers.read_collected_diseases),
     Source("DrugBank", "2024-07-23", "CC0-1.0", ("drugbank",), readers.read_drugbank),
-    Source("collected drugs", "2.0.9", f"MIT; {_MESH}, CC0-1.0", ("drugs", "mesh"), readers.read_collected_drugs),
+    Source(
+        "collected drugs",
+        "2.0.9",
+        f"MIT; {_MESH}, CC0-1.0",
+        ("drugs", "mesh", "mesh-supplementary"),
+        readers.read_collected_drugs,
+    ),
     Source(
         "ChEBI",
         "2024-07-23",

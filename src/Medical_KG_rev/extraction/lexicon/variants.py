@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from typing import NamedTuple
@@ -37,6 +37,8 @@ def spellings(name: str, kind: EntityType) -> Iterator[tuple[str, bool]]:
         yield from ((adjective, False) for adjective in _adjectives(name))
     if kind is EntityType.SPECIES and (binomial := _BINOMIAL.fullmatch(name)):
         yield f"{binomial.group(1)}. {binomial.group(2)}", False
+    if ", " not in name:
+        return
     protein = _PROTEIN.fullmatch(name) if kind is EntityType.GENE else None
     if protein:
         if not protein.group(1).islower() or " " in protein.group(1):
@@ -59,9 +61,8 @@ def how_used(name: str, path: tuple[str, ...], name_kind: NameKind, kind: Entity
     Names only for those who look them up: a single letter, a number, a common word in small letters, a function word with a
     number (`at 3`), a cell line's name that is short or in small letters.
     """
-    letters = [sign for sign in name if sign.isalpha()]
     words = common_words()
-    if not letters or len(name) == 1 or name in words.exact:
+    if len(name) == 1 or name in words.exact or not any(map(str.isalpha, name)):
         return Use.LOOKED_UP
     if path in words.keys:
         return Use.OWN_CASE if any(sign.isupper() for sign in name[1:]) else Use.LOOKED_UP
@@ -69,15 +70,15 @@ def how_used(name: str, path: tuple[str, ...], name_kind: NameKind, kind: Entity
         return Use.LOOKED_UP
     if kind is EntityType.CELL_LINE:
         return Use.OWN_CASE if len(name) >= _SHORTEST_CELL_LINE and not name.islower() else Use.LOOKED_UP
-    return Use.OWN_CASE if _needs_case(name, letters, name_kind) else Use.ANY_CASE
+    return Use.OWN_CASE if _needs_case(name, name_kind) else Use.ANY_CASE
 
 
-def _needs_case(name: str, letters: Sequence[str], kind: NameKind) -> bool:
+def _needs_case(name: str, kind: NameKind) -> bool:
     if len(name) <= 3:
         return True
     if kind is NameKind.SYMBOL:
-        return len(letters) <= 2 or not any(sign.isdigit() for sign in name)
-    return " " not in name and len(letters) <= _LONGEST_ACRONYM and sum(sign.isupper() for sign in letters) > 1
+        return not any(map(str.isdigit, name)) or sum(map(str.isalpha, name)) <= 2
+    return " " not in name and sum(map(str.isupper, name)) > 1 and sum(map(str.isalpha, name)) <= _LONGEST_ACRONYM
 
 
 class CommonWords(NamedTuple):

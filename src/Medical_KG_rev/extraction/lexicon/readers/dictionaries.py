@@ -2,19 +2,20 @@
 
 They come as pickles of plain dictionaries; what is read here can be nothing else, as any class or function in them is an error.
 A collection says by its MeSH heading, or by its DrugBank id, what a name means; the MeSH ids that it gives are often those of
-another heading, and are not used. Its names are in small letters.
+another heading, and are not used. Names of a drug that is called as a supplementary concept of MeSH are names of that, though the
+ids are not joined: nobody says that they are the same. Names are in small letters.
 """
 
 from __future__ import annotations
 
 import bz2
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from Medical_KG_rev.errors import ModelCorruptError
-from Medical_KG_rev.extraction.lexicon.readers.mesh import heading_types
+from Medical_KG_rev.extraction.lexicon.readers.mesh import heading_types, supplementary_types
 from Medical_KG_rev.extraction.lexicon.terms import NameKind, Term
 from Medical_KG_rev.models import EntityType
 
@@ -31,17 +32,23 @@ class _PlainUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")
 
 
-def read_collected_drugs(path: Path, descriptors: Path) -> Iterator[Term]:
-    return _terms(path, descriptors, "drug", EntityType.CHEMICAL)
+def read_collected_drugs(path: Path, descriptors: Path, supplementary: Path) -> Iterator[Term]:
+    return _terms(
+        _load(path), "drug", EntityType.CHEMICAL, heading_types(descriptors), supplementary_types(descriptors, supplementary)
+    )
 
 
 def read_collected_diseases(path: Path, descriptors: Path) -> Iterator[Term]:
-    return _terms(path, descriptors, "disease", EntityType.DISEASE)
+    return _terms(_load(path), "disease", EntityType.DISEASE, heading_types(descriptors), {})
 
 
-def _terms(path: Path, descriptors: Path, word: str, kind: EntityType) -> Iterator[Term]:
-    collection = _load(path)
-    headings = heading_types(descriptors)
+def _terms(
+    collection: dict[str, Any],
+    word: str,
+    kind: EntityType,
+    headings: Mapping[str, tuple[str, EntityType]],
+    supplementary: Mapping[str, tuple[str, EntityType]],
+) -> Iterator[Term]:
     names: dict[str, list[tuple[str, NameKind]]] = {}
     details = collection[f"{word}_variant_to_variant_data"]
     for name, meanings in collection[f"{word}_variant_to_canonical"].items():
@@ -50,10 +57,17 @@ def _terms(path: Path, descriptors: Path, word: str, kind: EntityType) -> Iterat
             for meaning in meanings:
                 names.setdefault(meaning, []).append((name, NameKind.BRAND if brand else NameKind.SYNONYM))
     for meaning, about in collection[f"{word}_canonical_to_data"].items():
-        curie, heading_kind = headings.get(about["name"].lower(), ("", kind)) if "mesh_id" in about else ("", kind)
+        if meaning not in names:
+            continue
+        label = about["name"].lower()
         drug = f"DRUGBANK:{about['drugbank_id']}" if "drugbank_id" in about else ""
-        if meaning in names and (curie or drug) and heading_kind is kind:
-            yield Term(curie or drug, kind, names[meaning], (drug,) if curie and drug else ())
+        curie, found = headings.get(label, ("", kind)) if "mesh_id" in about else supplementary.get(label, ("", kind))
+        if found is not kind:
+            continue
+        if curie:
+            yield Term(curie, kind, names[meaning], (drug,) if drug and "mesh_id" in about else ())
+        elif drug:
+            yield Term(drug, kind, names[meaning])
 
 
 def _load(path: Path) -> dict[str, Any]:

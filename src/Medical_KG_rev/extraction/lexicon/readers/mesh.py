@@ -15,7 +15,7 @@ from Medical_KG_rev.extraction.lexicon.readers.tables import rows
 from Medical_KG_rev.extraction.lexicon.terms import NameKind, Term
 from Medical_KG_rev.models import EntityType
 
-__all__ = ["heading_types", "read_mesh"]
+__all__ = ["heading_types", "read_mesh", "supplementary_types"]
 
 _BRANCHES = (
     (("C", "F03"), EntityType.DISEASE),
@@ -57,6 +57,17 @@ def heading_types(descriptors: Path) -> dict[str, tuple[str, EntityType]]:
     """Heading in small letters → its CURIE and type."""
     found = ((label, mesh_id, _type(trees.split("|"))) for mesh_id, label, _, trees, _ in rows(descriptors, 5, quoted=True))
     return {label.lower(): (f"MESH:{mesh_id}", kind) for label, mesh_id, kind in found if kind is not None}
+
+
+def supplementary_types(descriptors: Path, supplementary: Path) -> dict[str, tuple[str, EntityType]]:
+    """Name of a supplementary concept in small letters → its CURIE and type, as far as its name or headings say so."""
+    types = dict(heading_types(descriptors).values())
+    found: dict[str, tuple[str, EntityType]] = {}
+    for mesh_id, label, _, cell in rows(supplementary, 4, quoted=True):
+        kind = _supplementary_type(label, (), [types.get(f"MESH:{heading.lstrip('*')}") for heading in cell.split(",")])
+        if kind is not None:
+            found[label.lower()] = (f"MESH:{mesh_id}", kind)
+    return found
 
 
 def _names(label: str, synonyms: str) -> list[tuple[str, NameKind]]:
