@@ -42,6 +42,9 @@ NAMES: dict[str, tuple[EntityType, tuple[str, ...]]] = {
     "MESH:D054556": (DISEASE, ("Venous Thromboembolism",)),
     "MESH:D014842": (DISEASE, ("von Willebrand Diseases",)),
     "MESH:D008171": (DISEASE, ("Lung Diseases",)),
+    "MESH:D020820": (DISEASE, ("Dyskinesias",)),
+    "MESH:D004409": (DISEASE, ("Dyskinesia, Drug-Induced",)),
+    "MESH:D006333": (DISEASE, ("Congestive Heart Failure",)),
     "MESH:D064420": (DISEASE, ("Drug-Related Side Effects and Adverse Reactions",)),
     "MONDO:0008903": (DISEASE, ("lung mycosis",)),
     "MESH:D008687": (CHEMICAL, ("Metformin",)),
@@ -235,6 +238,33 @@ def test_a_name_in_brackets_after_one_of_its_type_is_the_same(lexicon: Lexicon) 
 def test_a_short_form_within_a_name_is_written_out(lexicon: Lexicon) -> None:
     text = "Hypotension (HYP) is bad. Severe HYP is worse."
     assert told(lexicon, text, {"Severe HYP": DISEASE})["Severe HYP"] == ("MESH:D007022",)
+
+
+def test_what_a_drug_induces_has_a_concept_of_its_own_where_the_vocabulary_says_so(lexicon: Lexicon) -> None:
+    kinds = {"dyskinesia": DISEASE, "lithium": CHEMICAL, "hypotension": DISEASE}
+    induced = told(lexicon, "A lithium-induced dyskinesia; lithium-induced hypotension. The dyskinesia stayed.", kinds)
+    assert induced["dyskinesia"] == ("MESH:D004409",)
+    assert induced["hypotension"] == ("MESH:D007022",)
+    assert told(lexicon, "A dyskinesia before lithium.", kinds)["dyskinesia"] == ("MESH:D020820",)
+
+
+def test_initials_of_what_the_text_names_are_known(lexicon: Lexicon) -> None:
+    text = "In congestive heart failure the legs swell. CHF kills."
+    assert told(lexicon, text, {"congestive heart failure": DISEASE, "CHF": DISEASE})["CHF"] == ("MESH:D006333",)
+
+
+def test_what_was_tagged_twice_is_found_everywhere(lexicon: Lexicon) -> None:
+    class Forgetful(SpanTagger):
+        def tag(self, text: AnalysedText, matches: Sequence[LexiconMatch], convention: str = "") -> list[Tagged]:
+            return super().tag(text, matches, convention)[:2]
+
+    text = "A flumpish malady. The flumpish malady again. No flumpish malady now."
+    assert len(MentionFinder(lexicon, Forgetful({"flumpish malady": DISEASE})).find(analyse(text))) == 3
+
+
+def test_symbols_in_program_text_are_nothing(lexicon: Lexicon) -> None:
+    text = 'MOV = {AX}; TP53 = SET[1]; if (SET == TP53) { return "x"; }'
+    assert told(lexicon, text, {"TP53": GENE, "AX": GENE, "SET": GENE}) == {}
 
 
 def test_what_a_vocabulary_lacks_is_grounded_to_what_is_broader(lexicon: Lexicon) -> None:

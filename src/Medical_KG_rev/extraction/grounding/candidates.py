@@ -101,6 +101,10 @@ class Grounder:
             found = self._known[name, kind] = self._find(name, kind)
         return found
 
+    def exactly(self, name: str, kind: EntityType) -> tuple[Candidate, ...]:
+        """The same, of concepts that have this name."""
+        return self.of_names(name, kind, self._lexicon.lookup(name))
+
     def of_names(self, name: str, kind: EntityType, names: Sequence[LexiconName]) -> tuple[Candidate, ...]:
         """The same where the lexicon's names are known already."""
         found = self._named.get((name, kind))

@@ -30,6 +30,7 @@ _DEFINED = 0.985
 _AGAINST_DEFINITION = 0.75
 _LEAST_PART = 0.7
 _FEWEST_INITIALS = 3
+_INDUCED = frozenset(("-induced ", " induced ", " - induced ", " "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class _Document:
                 self._long.setdefault(short, long)
         self._in_apposition()
         self._by_initials()
+        self._induced = self._drug_induced()
 
     def mentions(self) -> list[FoundMention]:
         known: dict[tuple[str, EntityType], tuple[tuple[Candidate, ...], tuple[Candidate, ...]]] = {}
@@ -114,10 +116,32 @@ class _Document:
             if meant:
                 self._long[short] = min(meant)
 
+    def _drug_induced(self) -> frozenset[str]:
+        """Diseases that the text calls a drug's doing: `levodopa-induced dyskinesia`, `halothane hepatitis`."""
+        return frozenset(
+            self._surface(span).casefold()
+            for before, span in zip(self._spans, self._spans[1:], strict=False)
+            if before.type is EntityType.CHEMICAL
+            and span.type is EntityType.DISEASE
+            and self._text[before.end : span.start].casefold() in _INDUCED
+        )
+
+    def _as_drug_induced(self, name: str) -> tuple[Candidate, ...]:
+        """Candidates for a disease that drugs induce, where a vocabulary has a concept of its own for that."""
+        for worded in (f"{name}, drug-induced", f"{name}, substance-induced"):
+            found = self._grounder.exactly(worded, EntityType.DISEASE)
+            if found:
+                return _reasoned(found, _DEFINED, f"induced by a drug, {worded!r}: ")
+        return ()
+
     def _candidates(self, surface: str, span: Span) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...]]:
         """Ranked candidates, and what a coordination names besides the first of them."""
         if span.type is EntityType.VARIANT:
             return variant_candidates(surface), ()
+        if surface.casefold() in self._induced:
+            induced = self._as_drug_induced(surface)
+            if induced:
+                return induced, ()
         long = self._long.get(surface)
         if long is not None and long != surface:
             defined = self._plain(self._expanded(long), span.type)
