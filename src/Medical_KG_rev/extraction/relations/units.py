@@ -59,7 +59,7 @@ def units(text: AnalysedText, mentions: Sequence[FoundMention]) -> Iterator[Unit
     )
     if len(known) < 2:
         return
-    title_end = text.ends[text.sentences[0][1] - 1] if text.sentences else 0
+    title_end = _title_end(text)
     titled = {curie for mention in known if mention.start < title_end for curie in mention.ids}
     position = 0
     for first, last in _runs(text):
@@ -72,6 +72,14 @@ def units(text: AnalysedText, mentions: Sequence[FoundMention]) -> Iterator[Unit
         kept = _most_named(here)
         if len(kept) > 1:
             yield _unit(text, text.sentences[first:last], here, kept, titled)
+
+
+def _title_end(text: AnalysedText) -> int:
+    """Where the title ends: the first sentence, if a line ends with it and more follows."""
+    if len(text.sentences) < 2:
+        return 0
+    end, next_start = text.ends[text.sentences[0][1] - 1], text.starts[text.sentences[1][0]]
+    return end if "\n" in text.text[end:next_start] else 0
 
 
 def _runs(text: AnalysedText) -> Iterator[tuple[int, int]]:
