@@ -37,7 +37,7 @@ class Neo4jSettings(BaseModel):
         default=60.0, gt=0, le=3600, description="A reading transaction is ended by the server after this."
     )
     write_seconds: float = Field(
-        default=100.0, gt=0, le=3600, description="A writing one, waiting for others included; less than its policy's timeout."
+        default=240.0, gt=0, le=3600, description="A writing one, waiting for others included; less than its policy's timeout."
     )
     policy: str = Field(default="graph-store", description="Resilience policy of each transaction that writes.")
 

@@ -22,6 +22,7 @@ from Medical_KG_rev.settings_neo4j import Neo4jSettings
 
 if TYPE_CHECKING:
     from neo4j import Driver, Query, Session, Transaction
+    from neo4j.api import BookmarkManager
 
 T = TypeVar("T")
 
@@ -136,7 +137,15 @@ class Neo4jConnection:
         from neo4j import READ_ACCESS, WRITE_ACCESS
 
         mode = WRITE_ACCESS if writes else READ_ACCESS
-        return self._driver.session(database=self.settings.database, default_access_mode=mode)
+        options: dict[str, Any] = {"bookmark_manager": self._bookmarks} if self.url.startswith("neo4j") else {}
+        return self._driver.session(database=self.settings.database, default_access_mode=mode, **options)
+
+    @cached_property
+    def _bookmarks(self) -> BookmarkManager:
+        """Members of a cluster answer only when they have seen what this process has written."""
+        from neo4j import GraphDatabase
+
+        return GraphDatabase.bookmark_manager()
 
     @cached_property
     def _driver(self) -> Driver:
