@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from corpora import CORPORA, TYPES, GoldDocument, corpora_are_there, read_corpus
 from measuring import heading, skip, table, targets
-from tagger_scores import Scores, open_lexicon, places, scored
+from tagger_scores import Scores, open_lexicon, open_states, places, scored
 
 from Medical_KG_rev.extraction.analysis import analyse
 from Medical_KG_rev.extraction.lexicon import Lexicon
@@ -29,6 +30,9 @@ BARS = {
     ("biored", None): {"fast": 0.85, "accurate": 0.85},
 }
 RATES = {"fast": 60.0, "accurate": 8.0}
+CORES = {"fast": "one core", "accurate": "all cores"}
+CLOCKS: dict[str, Callable[[], float]] = {"fast": time.process_time, "accurate": time.perf_counter}
+"""One core's own time, whatever else the machine does; `accurate`, whose encoder uses all cores, needs an idle machine."""
 
 
 def main() -> None:
@@ -41,7 +45,7 @@ def main() -> None:
         skip("the corpora are not there; point MK_TEST_DATA at the folder of real data")
     lexicon = open_lexicon(options.lexicon)
     name = options.tagger
-    tagger = open_tagger(name, lexicon)
+    tagger = open_tagger(name, lexicon, open_states() if name == "accurate" else None)
     results = {
         (corpus, convention): scored(read_corpus(corpus, "dev"), lexicon, tagger, convention)
         for corpus in CORPORA
@@ -60,7 +64,7 @@ def main() -> None:
                 )
                 for (corpus, kind), bars in BARS.items()
             ),
-            ("abstracts a second on one core", abstracts_per_second(lexicon, tagger), ">=", RATES[name], ""),
+            (f"abstracts a second on {CORES[name]}", abstracts_per_second(lexicon, tagger, CLOCKS[name]), ">=", RATES[name], ""),
         ]
     )
     print("Weights: " + ", ".join(f"{path.name} {path.stat().st_size / 1e6:.1f} MB" for path in sorted(WEIGHTS.glob("*.npz"))))
@@ -89,15 +93,15 @@ def show(results: dict[tuple[str, str], Scores]) -> None:
     table(("corpus", "convention", "type", "mentions", "precision", "recall", "F1"), rows)
 
 
-def abstracts_per_second(lexicon: Lexicon, tagger: Tagger) -> float:
-    """Analysis, lexicon and tagger, by processor time: abstracts of BC5CDR that come after others were read."""
+def abstracts_per_second(lexicon: Lexicon, tagger: Tagger, clock: Callable[[], float]) -> float:
+    """Analysis, lexicon and tagger: abstracts of BC5CDR that come after others were read."""
     documents = read_corpus("bc5cdr", "dev")
     for document in documents[:100]:
         _tag(document, lexicon, tagger)
-    begun = time.process_time()
+    begun = clock()
     for document in documents[100:300]:
         _tag(document, lexicon, tagger)
-    return 200 / (time.process_time() - begun)
+    return 200 / (clock() - begun)
 
 
 def _tag(document: GoldDocument, lexicon: Lexicon, tagger: Tagger) -> None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from corpora import TYPES, GoldDocument
-from measuring import MODELS_DIR, skip
+from measuring import MODELS_DIR, need_model, skip
 
 from Medical_KG_rev.errors import ModelNotInstalledError
 from Medical_KG_rev.extraction.analysis import analyse
 from Medical_KG_rev.extraction.lexicon import Lexicon
-from Medical_KG_rev.extraction.tagging import TaggedSpan, Tagger
+from Medical_KG_rev.extraction.tagging import TaggedSpan, Tagger, TokenStates
 from Medical_KG_rev.models import EntityType
 
 Spans = Iterable[tuple[int, int, EntityType]]
@@ -63,3 +63,12 @@ def open_lexicon(path: Path | None) -> Lexicon:
         return Lexicon.open(path or ModelStore(MODELS_DIR).path("lexicon", "lexicon"))
     except ModelNotInstalledError:
         return skip("the lexicon is not installed; run `medkg models fetch lexicon`")
+
+
+def open_states() -> TokenStates:
+    """The states of bge-small; ends the benchmark with a reason where it is not installed."""
+    from Medical_KG_rev.text import ModelStore
+    from Medical_KG_rev.text.token_states import TokenStates as States
+
+    need_model("bge-small")
+    return States("bge-small", ModelStore(MODELS_DIR))

@@ -13,10 +13,13 @@ from Medical_KG_rev.settings_extraction import TaggerName
 if TYPE_CHECKING:
     from Medical_KG_rev.extraction.document import DocumentClaims
     from Medical_KG_rev.extraction.lexicon import Lexicon
-    from Medical_KG_rev.extraction.llm import LlmUse
+    from Medical_KG_rev.extraction.llm import ChatEndpoint, LlmUse
     from Medical_KG_rev.extraction.spans import FoundClaim
+    from Medical_KG_rev.extraction.tagging import Tagger
     from Medical_KG_rev.extraction.text import Findings, TextReader
+    from Medical_KG_rev.models import Caller
     from Medical_KG_rev.parts.components import ComponentParts
+    from Medical_KG_rev.settings_extraction import LlmSettings
     from Medical_KG_rev.storage import ObjectStore
 
 logger = logging.getLogger(__name__)
@@ -34,15 +37,26 @@ def open_reader(parts: ComponentParts, tagger: TaggerName) -> TextReader:
     from Medical_KG_rev.extraction.context import ContextFinder
     from Medical_KG_rev.extraction.grounding import MentionFinder
     from Medical_KG_rev.extraction.relations import RelationFinder
-    from Medical_KG_rev.extraction.tagging import open_tagger
     from Medical_KG_rev.extraction.text import TextReader
     from Medical_KG_rev.extraction.trial_prose import TrialProse
 
     lexicon = parts.lexicon
-    mentions = MentionFinder(lexicon, None if tagger == "none" else open_tagger(tagger, lexicon))
+    mentions = MentionFinder(lexicon, _tagger(parts, tagger))
     contexts, relations, prose = ContextFinder(), RelationFinder(lexicon), TrialProse()
     versions = [part.fingerprint for part in (mentions, contexts, relations, prose)]
     return TextReader(mentions, contexts, [relations.find, prose.find], versions)
+
+
+def _tagger(parts: ComponentParts, name: TaggerName) -> Tagger | None:
+    from Medical_KG_rev.extraction.tagging import open_tagger
+
+    if name == "none":
+        return None
+    if name == "fast":
+        return open_tagger(name, parts.lexicon)
+    from Medical_KG_rev.text.token_states import TokenStates
+
+    return open_tagger(name, parts.lexicon, TokenStates("bge-small", parts.models, threads=parts.settings.embedding.threads))
 
 
 def open_extractor(parts: ComponentParts) -> Any:
@@ -79,19 +93,26 @@ def _xrefs_of(lexicon: Lexicon) -> Any:
     return xrefs
 
 
-def _llm_claims(parts: ComponentParts) -> Any:
-    from Medical_KG_rev.extraction.llm import ChatEndpoint, ChatLimits, LlmClaims
+def open_chat(settings: LlmSettings, caller: Caller | None = None) -> ChatEndpoint:
+    """The language model that the settings name."""
+    from Medical_KG_rev.extraction.llm import ChatEndpoint, ChatLimits
 
-    settings = parts.settings.llm
-    chat = ChatEndpoint(
+    return ChatEndpoint(
         str(settings.base_url),
         settings.api_model,
         version=settings.version,
         api_key=settings.api_key.get_secret_value(),
         limits=ChatLimits(settings.timeout_seconds, settings.max_tokens),
         require_gpu=settings.require_gpu,
-        caller=parts.caller_for(settings.policy),
+        caller=caller,
     )
+
+
+def _llm_claims(parts: ComponentParts) -> Any:
+    from Medical_KG_rev.extraction.llm import LlmClaims
+
+    settings = parts.settings.llm
+    chat = open_chat(settings, parts.caller_for(settings.policy))
 
     def note(use: LlmUse) -> None:
         cost = (use.prompt_tokens * settings.prompt_price + use.completion_tokens * settings.completion_price) / 1_000_000

@@ -20,6 +20,9 @@ HALF_WIDTHS = {
     "ending": 0,
     "sentence": 0,
     "abbreviation": 1,
+    "ahead": 1,
+    "behind": 1,
+    "state": 2,
     "tag": 2,
     "repeated": 1,
     "elsewhere": 1,
@@ -48,6 +51,9 @@ def attribute_functions(clusters: Clusters) -> dict[str, Callable[[str], list[At
         "ending": _plain("end", 0),
         "sentence": _plain("sent", 0),
         "abbreviation": _abbreviation,
+        "ahead": _nearby("ah"),
+        "behind": _nearby("be"),
+        "state": _state,
         "tag": lambda symbol: [(2, f"tag={symbol or 'O'}")],
         "repeated": _with_and_without_last("re", "re1"),
         "elsewhere": _with_and_without_last("el", "el1"),
@@ -125,7 +131,16 @@ def _abbreviation(symbol: str) -> list[Attribute]:
     if symbol == "long":
         return [(1, "ab=long")]
     form, _, ending = symbol.partition("|")
-    return [(1, f"ab={form}"), (1, f"abt={form[1:]}"), (1, f"abs={form[0]}{ending}"), (1, "abd")]
+    return [(1, f"ab={form}"), (1, f"abt={form[1:]}"), (1, f"abs={form[0]}{ending}"), (1, "ab0")]
+
+
+def _state(symbol: str) -> list[Attribute]:
+    coarse, _, fine = symbol.partition(" ")
+    return [(2, f"sa={coarse}"), (1, f"sb={fine}")]
+
+
+def _nearby(name: str) -> Callable[[str], list[Attribute]]:
+    return lambda symbol: [(1, f"{name}={symbol}"), (0, f"{name}p={symbol.partition(':')[0]}")] if symbol else []
 
 
 def _plain(name: str, half_width: int) -> Callable[[str], list[Attribute]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from Medical_KG_rev.extraction.tagging.attributes import BORDER, HALF_WIDTHS, Attribute, attribute_functions
 from Medical_KG_rev.extraction.tagging.decoding import FORBIDDEN, Scheme
 from Medical_KG_rev.extraction.tagging.symbols import Streams
-from Medical_KG_rev.extraction.tagging.weights import TaggerWeights
+from Medical_KG_rev.extraction.tagging.weights import Facts, TaggerWeights
 
 __all__ = ["Emissions", "Frame"]
 
@@ -24,11 +24,7 @@ class Emissions:
 
     def __init__(self, weights: TaggerWeights, convention: str) -> None:
         facts, labels = weights.facts, Scheme(tuple(weights.facts.types)).labels
-        shares = {"": 1.0, **facts.conventions[convention]}
-        columns = [(shares.get(corpus, 0.0), labels.index(label)) for corpus, label in facts.columns]
-        projection = np.zeros((len(columns), len(labels)), np.float32)
-        for row, (share, label) in enumerate(columns):
-            projection[row, label] = share
+        projection = _projection(facts, labels, facts.conventions[convention])
         functions = attribute_functions(weights.clusters)
         self.base = np.array([_base(label, facts.bonuses[convention]) for label in labels], np.float32)
         self._tables = {
@@ -123,6 +119,18 @@ class _Table:
         values = self._rows.values[at] * self._rows.scales[at, None, None]
         np.add.at(summed, np.array(targets, np.int64), values)
         return (summed @ self._projection).reshape(len(symbols), places, -1)
+
+
+def _projection(facts: Facts, labels: Sequence[str], shares: Mapping[str, float]) -> NDArray[np.float32]:
+    """Columns x labels: what part of a column goes into the weight of its label."""
+    whole: dict[str, float] = dict.fromkeys(labels, 0.0)
+    for corpus, label in facts.columns:
+        whole[label] += shares.get(corpus, 0.0)
+    projection = np.zeros((len(facts.columns), len(labels)), np.float32)
+    for row, (corpus, label) in enumerate(facts.columns):
+        share = shares.get(corpus, 0.0)
+        projection[row, labels.index(label)] = share / whole[label] if share else not corpus
+    return projection
 
 
 def _base(label: str, bonuses: dict[str, float]) -> np.float32:

@@ -34,6 +34,12 @@ _LETTERS = {
     "procedure": "R",
 }
 _CHUNK_CHARS = 40
+_NEARBY = 7
+_EDGES = {1: "BS", -1: "ES"}
+"""Places of a name that are met first, by the direction of the way."""
+_TELLING = frozenset("ACDGP")
+_LINKS = {"and": "&", "or": "&", "the": "t", **{sign: sign for sign in (",", "/", "-", "of", "in", "(", ")")}}
+_WALLS = ("", "(", ")")
 _CLOSING, _OPENING = frozenset(".,;:)]%\"'"), frozenset("([\"'")
 
 
@@ -51,6 +57,8 @@ def first_streams(text: AnalysedText, matches: Sequence[LexiconMatch], forms: Sh
         "ending": [f"{symbol.partition('|')[0]} {word[-3:]}" for symbol, word in zip(lexicon, lower, strict=True)],
         "sentence": _sentences(text),
         "abbreviation": _abbreviations(text, forms),
+        "ahead": _nearby(text, lower, lexicon, 1),
+        "behind": _nearby(text, lower, lexicon, -1),
     }
 
 
@@ -124,6 +132,30 @@ def _sentences(text: AnalysedText) -> list[str]:
         long = [word for word in text.words[first:last] if len(word) > 1 and word.isalpha()]
         capitals = sum(word.isupper() for word in long) > 0.6 * len(long)
         symbols += [("t" if number == 0 else "") + ("C" if capitals else "")] * (last - first)
+    return symbols
+
+
+def _nearby(text: AnalysedText, lower: Sequence[str], lexicon: Sequence[str], step: int) -> list[str]:
+    """The next name of the lexicon in one direction, at most six tokens away, and the way there: links, and `w` for other words.
+
+    So "breast" in "breast and ovarian cancer" knows of the cancer, and "decrease" in "decrease in renal function" of the kidney.
+    """
+    symbols = [""] * len(lower)
+    for first, last in text.sentences:
+        for at in range(first, last):
+            way = ""
+            for there in range(at + step, at + _NEARBY * step, step):
+                if not first <= there < last:
+                    break
+                types = lexicon[there].partition("|")[0][2:].rstrip("~")
+                if lexicon[there][0] in _EDGES[step] and not _TELLING.isdisjoint(types):
+                    symbols[at] = f"{way}:{types}"
+                    break
+                link = _LINKS.get(lower[there]) or ("w" if lower[there].isalpha() else "")
+                if link != "w" or way[-1:] != "w":
+                    way += link
+                if link in _WALLS:
+                    break
     return symbols
 
 

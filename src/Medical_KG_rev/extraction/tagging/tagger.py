@@ -12,7 +12,8 @@ from Medical_KG_rev.extraction.analysis import AnalysedText
 from Medical_KG_rev.extraction.lexicon import LexiconMatch
 from Medical_KG_rev.extraction.tagging.decoding import FORBIDDEN, Layout, Scheme, best_labels, label_probabilities, spelled
 from Medical_KG_rev.extraction.tagging.emissions import Emissions, Frame
-from Medical_KG_rev.extraction.tagging.symbols import first_streams, second_streams, short_forms
+from Medical_KG_rev.extraction.tagging.states import TokenStates
+from Medical_KG_rev.extraction.tagging.symbols import ShortForms, Streams, first_streams, second_streams, short_forms
 from Medical_KG_rev.extraction.tagging.weights import TaggerWeights
 from Medical_KG_rev.models import EntityType
 
@@ -38,8 +39,12 @@ class TaggedSpan:
 class SequenceTagger:
     """Tags by its weights; without state but for what it remembers of symbols, so each thread needs its own."""
 
-    def __init__(self, weights: TaggerWeights) -> None:
+    def __init__(self, weights: TaggerWeights, states: TokenStates | None = None) -> None:
+        """``states``: the encoder whose states the weights know of, if they do."""
+        if weights.groups is not None and states is None:
+            raise UsageError("These weights need the states of an encoder.", remedy="Give open_tagger its states.")
         self._weights = weights
+        self._states = states
         self._scheme = Scheme(tuple(weights.facts.types))
         self._transitions = np.where(self._scheme.allowed(), weights.transitions, FORBIDDEN).astype(np.float32)
         self._emissions: dict[str, Emissions] = {}
@@ -47,7 +52,7 @@ class SequenceTagger:
     @property
     def fingerprint(self) -> str:
         """Changes with the weights."""
-        return f"crf-{self._weights.digest[:16]}"
+        return f"crf-{self._weights.digest[:16]}" + (f"-{self._states.fingerprint}" if self._states else "")
 
     @property
     def lexicon_fingerprint(self) -> str:
@@ -67,8 +72,14 @@ class SequenceTagger:
         return [
             span
             for stretch, found in _stretches(text, matches)
-            for span in self._spans(stretch, first_streams(stretch, found, forms), emissions)
+            for span in self._spans(stretch, self._streams(stretch, found, forms), emissions)
         ]
+
+    def _streams(self, text: AnalysedText, matches: Sequence[LexiconMatch], forms: ShortForms) -> Streams:
+        streams = first_streams(text, matches, forms)
+        if self._weights.groups is not None and self._states is not None:
+            streams["state"] = self._weights.groups.stream(text, self._states)
+        return streams
 
     def _emissions_of(self, convention: str) -> Emissions:
         if convention not in self._emissions:
@@ -78,7 +89,7 @@ class SequenceTagger:
             self._emissions[convention] = Emissions(self._weights, convention)
         return self._emissions[convention]
 
-    def _spans(self, text: AnalysedText, streams: dict[str, list[str]], emissions: Emissions) -> list[TaggedSpan]:
+    def _spans(self, text: AnalysedText, streams: Streams, emissions: Emissions) -> list[TaggedSpan]:
         frame, layout = Frame(text.sentences, len(text.words)), Layout.of(text.sentences)
         first, *rest = emissions.of(streams, frame) + emissions.base
         names = self._scheme.labels

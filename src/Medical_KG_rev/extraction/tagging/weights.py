@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from Medical_KG_rev.errors import ModelCorruptError
 from Medical_KG_rev.extraction.tagging.attributes import Clusters
+from Medical_KG_rev.extraction.tagging.states import StateGroups
 
 __all__ = ["DIGESTS", "Facts", "TaggerWeights"]
 
@@ -29,7 +30,8 @@ _REMEDY = "Install this package again: its files were changed."
 class Facts(msgspec.Struct, frozen=True):
     """What the arrays mean. ``columns``: for each column of weights, the corpus that it is of ("" for all) and its label.
 
-    ``conventions``: how a text is tagged in the way of a corpus, or of several: the share of each corpus' columns.
+    ``conventions``: how a text is tagged in the way of a corpus, or of several: the share of each corpus' columns. For a label
+    that only some of them have, their shares are made up to one.
     ``bonuses``: for each convention, what is added to the weight of a beginning mention, for each type that is looked for.
     ``lexicon``: fingerprint of the lexicon that the training texts were matched with.
     """
@@ -47,7 +49,7 @@ class TaggerWeights:
     """``attributes``: first row of an attribute; the rows after it are for the further places of its window.
 
     ``values`` (rows x passes x columns) times ``scales`` (rows) are the weights. ``transitions``: passes x (labels + 1) x labels,
-    the last row for the start of a sentence.
+    the last row for the start of a sentence. ``groups``: where an encoder's states are seen.
     """
 
     facts: Facts
@@ -57,6 +59,7 @@ class TaggerWeights:
     transitions: NDArray[np.float32]
     clusters: Clusters
     digest: str
+    groups: StateGroups | None = None
 
     @classmethod
     def open(cls, name: str, folder: Path = _FOLDER) -> TaggerWeights:
@@ -104,12 +107,14 @@ class TaggerWeights:
             transitions,
             clusters,
             digest,
+            StateGroups.of_arrays(arrays),
         )
 
     def save(self, name: str, widths: NDArray[np.uint8], folder: Path = _FOLDER) -> Path:
         """Writes ``<name>.npz`` and its line in the folder's digests. ``widths``: half width of each attribute, in order."""
         words = sorted(self.clusters)
         path = folder / f"{name}.npz"
+        groups: dict[str, Any] = dict(self.groups.arrays()) if self.groups else {}
         np.savez_compressed(
             path,
             facts=np.frombuffer(msgspec.json.encode(self.facts, order="deterministic"), np.uint8),
@@ -119,7 +124,8 @@ class TaggerWeights:
             scales=self.scales.astype(np.float16),
             transitions=self.transitions,
             cluster_words=_joined(words),
-            clusters=np.array([self.clusters[word] for word in words], np.int16).reshape(len(words), -1),
+            clusters=np.array([self.clusters[word] for word in words], np.int16),
+            **groups,
         )
         digests = folder / DIGESTS
         kept = digests.read_text(encoding="ascii").splitlines() if digests.exists() else []
