@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from Medical_KG_rev.extraction.analysis import AnalysedText
+from Medical_KG_rev.extraction.lexicon.hierarchy import Hierarchy
 from Medical_KG_rev.extraction.lexicon.names import word_hash
 from Medical_KG_rev.extraction.lexicon.normal import APOSTROPHES, capitals_of, key, token_forms
 from Medical_KG_rev.extraction.lexicon.storage import ArrayFile
@@ -54,6 +55,7 @@ class Lexicon:
 
     def __init__(self, file: ArrayFile) -> None:
         self._file = file
+        self._hierarchy = Hierarchy(file)
         self._types = [EntityType(kind) for kind in file.facts["types"]]
         self._sources: list[dict[str, str]] = file.facts["sources"]
         self._forms: dict[str, tuple[int, ...]] = {}
@@ -167,26 +169,12 @@ class Lexicon:
     def narrower(self, curie: str) -> frozenset[str]:
         """All concepts below one, itself left out: kinds of it by the ontologies, and what is below it in the MeSH trees."""
         at = self._concept_number(curie)
-        if at is None:
-            return frozenset()
-        first, child = self._file.array("child_first"), self._file.array("child")
-        seen = {at}
-        waiting = [at]
-        while waiting:
-            one = waiting.pop()
-            below = set(child[first[one] : first[one + 1]].tolist()) - seen
-            seen |= below
-            waiting += below
-        return frozenset(self._file.text("concept_id", one) for one in seen - {at})
+        return frozenset(self._file.text("concept_id", one) for one in (self._hierarchy.below(at) if at is not None else ()))
 
     def broader(self, curie: str) -> tuple[str, ...]:
         """The concepts directly above one, in the order of their ids."""
         at = self._concept_number(curie)
-        if at is None:
-            return ()
-        places = np.flatnonzero(self._file.array("child") == at)
-        parents = np.searchsorted(self._file.array("child_first"), places, side="right") - 1
-        return tuple(self._file.text("concept_id", int(parent)) for parent in parents)
+        return tuple(self._file.text("concept_id", one) for one in (self._hierarchy.above(at) if at is not None else ()))
 
     def _numbers(self, text: AnalysedText) -> tuple[NDArray[np.int64], list[int]]:
         """Numbers of the comparable tokens, and the token that each comes from; -1 for unknown ones and between sentences."""
