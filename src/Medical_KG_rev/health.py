@@ -58,6 +58,8 @@ def check_parts(parts: PlatformParts) -> list[Finding]:
         ("models", _models),
         ("embedding", _embedding),
         ("sparse", _sparse),
+        ("extraction", _extraction),
+        ("language model", _bounded(_language_model)),
         ("pipelines", _pipelines),
         ("index", _index),
         ("search server", _bounded(_search_server)),
@@ -213,6 +215,28 @@ def _sparse(parts: PlatformParts) -> str:
         return "none: no learned sparse vectors are made (MK_SPARSE__MODEL)"
     vector = backend.encode_query("lactic acidosis")
     return f"{backend.name}: {len(vector.terms)} terms for a query of two words"
+
+
+def _extraction(parts: PlatformParts) -> str:
+    settings = parts.settings.extraction
+    if not settings.text:
+        return "what records state; texts are not read (MK_EXTRACTION__TEXT)"
+    found = parts.text_reader(settings.tagger).read("There was no lactic acidosis after metformin.")
+    return f"lexicon {parts.lexicon.fingerprint}, tagger {settings.tagger}: {len(found.mentions)} names in a sentence with two"
+
+
+def _language_model(parts: PlatformParts) -> str:
+    settings = parts.settings.llm
+    if settings.server == "none":
+        return "none: claims are found without one (MK_LLM__SERVER names one)"
+    from Medical_KG_rev.parts.extraction import open_chat
+
+    chat = open_chat(settings)  # without a policy: asked once
+    try:
+        chat.probe()
+    finally:
+        chat.close()
+    return f"{settings.api_model} at {settings.base_url}"
 
 
 def _pipelines(parts: PlatformParts) -> str:
