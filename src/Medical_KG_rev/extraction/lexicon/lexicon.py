@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from Medical_KG_rev.extraction.analysis import AnalysedText
 from Medical_KG_rev.extraction.lexicon.hierarchy import Hierarchy
-from Medical_KG_rev.extraction.lexicon.names import word_hash
-from Medical_KG_rev.extraction.lexicon.normal import APOSTROPHES, capitals_of, key, token_forms
+from Medical_KG_rev.extraction.lexicon.normal import capitals_of, key
 from Medical_KG_rev.extraction.lexicon.storage import ArrayFile
 from Medical_KG_rev.extraction.lexicon.terms import Concept, LexiconName, NameKind, Use
+from Medical_KG_rev.extraction.lexicon.trie import Trie
 from Medical_KG_rev.models import EntityType
 
 __all__ = ["Lexicon", "LexiconMatch"]
 
-_UNKNOWN = -1
 _CACHED = 200_000
-"""Words, and states of the trie, remembered at most."""
-_LONGEST_WORD = 200
+"""States of the trie whose names are remembered at most."""
 _LONGEST_NAME = 2_000
-"""Characters; what is longer is no word, no name."""
+"""Characters; what is longer is no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +51,11 @@ class Lexicon:
 
     def __init__(self, file: ArrayFile) -> None:
         self._file = file
+        self._trie = Trie(file)
         self._hierarchy = Hierarchy(file)
         self._types = [EntityType(kind) for kind in file.facts["types"]]
         self._sources: list[dict[str, str]] = file.facts["sources"]
-        self._forms: dict[str, tuple[int, ...]] = {}
         self._named: dict[int, tuple[tuple[LexiconName, ...], bool]] = {}
-        self._roots: NDArray[np.int64] | None = None
 
     @classmethod
     def open(cls, path: Path) -> Lexicon:
@@ -100,38 +95,19 @@ class Lexicon:
 
         A match begins and ends at the border of a word and lies in one sentence.
         """
-        ids, owners = self._numbers(text)
         found: list[LexiconMatch] = []
-        reach = -1
-        for start, end, state in self._paths(ids):
-            first, last = owners[start], owners[end]
-            if not nested and last <= reach:
-                continue
-            if (start and owners[start - 1] == first) or (end + 1 < len(owners) and owners[end + 1] == last):
-                continue
-            if _glued(text, first) or _glued(text, last + 1):
-                continue
-            match = self._match(text, first, last + 1, state)
-            if match is not None:
-                found.append(match)
-                reach = last
+        reach = 0
+        for first, last, state in self._trie.paths(text):
+            if nested or last > reach:
+                match = self._match(text, first, last, state)
+                if match is not None:
+                    found.append(match)
+                    reach = last
         return found
 
     def lookup(self, name: str) -> tuple[LexiconName, ...]:
         """What a name may mean, whatever its letter case, hyphens, plural or spelling; none when it is unknown."""
-        if len(name) > _LONGEST_NAME:
-            return ()
-        state = 0
-        edges, words = self._file.array("edge"), len(self._file.array("word_end"))
-        for form in key(name):
-            number = self._number(form)
-            if number == _UNKNOWN:
-                return ()
-            wanted = np.uint64(state * words + number)
-            at = int(np.searchsorted(edges, wanted))
-            if at == len(edges) or edges[at] != wanted:
-                return ()
-            state = at + 1
+        state = self._trie.state_of(key(name)) if len(name) <= _LONGEST_NAME else 0
         return self._names(state)[0] if state else ()
 
     def resolve(self, curie: str) -> str | None:
@@ -175,90 +151,6 @@ class Lexicon:
         """The concepts directly above one, in the order of their ids."""
         at = self._concept_number(curie)
         return tuple(self._file.text("concept_id", one) for one in (self._hierarchy.above(at) if at is not None else ()))
-
-    def _numbers(self, text: AnalysedText) -> tuple[NDArray[np.int64], list[int]]:
-        """Numbers of the comparable tokens, and the token that each comes from; -1 for unknown ones and between sentences."""
-        ids: list[int] = []
-        owners: list[int] = []
-        forms, words = self._forms, text.words
-        for first, last in text.sentences:
-            ids.append(_UNKNOWN)
-            owners.append(_UNKNOWN)
-            skipped = -1
-            for at in range(first, last):
-                word = words[at]
-                numbers = forms.get(word)
-                if numbers is None:
-                    numbers = self._remember(word)
-                if len(numbers) == 1:
-                    if at != skipped:
-                        ids.append(numbers[0])
-                        owners.append(at)
-                elif numbers:
-                    ids += numbers
-                    owners += [at] * len(numbers)
-                elif word in APOSTROPHES and at + 1 < last and words[at + 1] in ("s", "S"):
-                    skipped = at + 1
-        ids.append(_UNKNOWN)
-        owners.append(_UNKNOWN)
-        return np.array(ids, np.int64), owners
-
-    def _remember(self, word: str) -> tuple[int, ...]:
-        if len(word) > _LONGEST_WORD:
-            return (_UNKNOWN,)
-        if len(self._forms) >= _CACHED:
-            self._forms.clear()
-        numbers = self._forms[word] = tuple(self._number(form) for form in token_forms(word))
-        return numbers
-
-    def _number(self, form: str) -> int:
-        hashes = self._file.array("word_hash")
-        wanted = word_hash(form)
-        at = int(np.searchsorted(hashes, np.uint64(wanted)))
-        numbers = self._file.array("word_number")
-        while at < len(hashes) and int(hashes[at]) == wanted:
-            if self._file.text("word", int(numbers[at])) == form:
-                return int(numbers[at])
-            at += 1
-        return _UNKNOWN
-
-    def _paths(self, ids: NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
-        """Where names begin and end (last token included) and the state reached, by begin, the longest first."""
-        edges, first = self._file.array("edge"), self._file.array("state_first")
-        words = np.uint64(len(self._file.array("word_end")))
-        state = self._root_states()[ids]
-        begin = np.flatnonzero(state)
-        state = state[begin]
-        end = begin
-        found: list[NDArray[np.int64]] = []
-        while len(begin):
-            named = np.flatnonzero(first[state + 1] > first[state])
-            if len(named):
-                found.append(np.stack((begin[named], end[named], state[named])))
-            end = end + 1
-            following = ids[end]
-            going = np.flatnonzero(following >= 0)
-            begin, end, state, following = begin[going], end[going], state[going], following[going]
-            wanted = state.astype(np.uint64) * words + following.astype(np.uint64)
-            at = np.searchsorted(edges, wanted)
-            at[at == len(edges)] = 0
-            going = np.flatnonzero(edges[at] == wanted)
-            begin, end, state = begin[going], end[going], at[going] + 1
-        if not found:
-            return iter(())
-        joined = np.concatenate(found, axis=1)
-        order = np.lexsort((-joined[1], joined[0]))
-        return zip(*joined[:, order].tolist(), strict=True)
-
-    def _root_states(self) -> NDArray[np.int64]:
-        """The state that each token leads to from the root; 0 where no name begins with it. The last is for unknown tokens."""
-        if self._roots is None:
-            edges, words = self._file.array("edge"), len(self._file.array("word_end"))
-            from_root = edges[: int(np.searchsorted(edges, np.uint64(words)))].astype(np.int64)
-            roots = np.zeros(words + 1, np.int64)
-            roots[from_root] = np.arange(1, len(from_root) + 1, dtype=np.int64)
-            self._roots = roots
-        return self._roots
 
     def _match(self, text: AnalysedText, first: int, last: int, state: int) -> LexiconMatch | None:
         names, any_case = self._names(state)
@@ -306,13 +198,6 @@ class Lexicon:
         if low == len(self._file.array("id_end")) or self._file.text("id", low) != wanted:
             return None
         return int(self._file.array("id_concept")[low])
-
-
-def _glued(text: AnalysedText, at: int) -> bool:
-    """Whether token ``at`` goes on the word of the token before."""
-    if not 0 < at < len(text.words) or text.starts[at] != text.ends[at - 1]:
-        return False
-    return text.words[at][0].isalnum() and text.words[at - 1][-1].isalnum()
 
 
 def _counts(name: LexiconName, capitals: str) -> bool:
