@@ -81,7 +81,7 @@ def test_every_shipped_policy_loads_and_those_that_settings_name_exist(shipped: 
 
 
 def test_unknown_policy_lists_those_there_are(shipped: Path) -> None:
-    with pytest.raises(DagsterPipelineConfigError, match="default, extraction, gpu-bound, .*pdf-engine, polite-api") as caught:
+    with pytest.raises(DagsterPipelineConfigError, match=r"default, extraction, gpu-bound, .*pdf-engine, polite-api") as caught:
         ResiliencePolicyLoader(shipped).load("fast")
     assert "default" in caught.value.valid
 

@@ -63,7 +63,7 @@ PREDICATES: Final = {
     REPORTS_EVENT: "a study reports participants of a group with this adverse event; says nothing about its cause",
     EVENT_TOTAL: "a study reports so many participants of a group with any event of a kind: death, serious, other",
     SAMPLE_SIZE: "a group of a study had so many participants at a milestone",
-    COMPARED_BETWEEN: "an outcome was compared between groups, with this effect, interval or p-value; who fared better is not said",
+    COMPARED_BETWEEN: "an outcome was compared between groups, with this effect, interval or p-value; not who fared better",
     REQUIRES: "a study takes only people for whom this holds",
     EXCLUDES: "a study takes no people for whom this holds",
     PERMITS: "a study says that people for whom this holds may take part",

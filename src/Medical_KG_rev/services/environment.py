@@ -74,8 +74,8 @@ class OwnEnvironment:
                 said = str(getattr(error, "stderr", "") or error).strip().splitlines()[-1:]
                 raise ServiceStartError(
                     f"The environment of {self.name} could not be made: {' '.join(said)}",
-                    remedy=f"With a network and {self.room} of free space, run `medkg services fetch {self.name}`; afterwards none "
-                    "is needed.",
+                    remedy=f"With a network and {self.room} of free space, run `medkg services fetch {self.name}`; afterwards "
+                    "none is needed.",
                     service=self.name,
                 ) from error
         (folder / _COMPLETE).write_text(self._fingerprint(), encoding="utf-8")
