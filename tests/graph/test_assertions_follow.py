@@ -68,7 +68,7 @@ def steps(store: LadybugGraphStore) -> set[tuple[Any, ...]]:
     return set(rows)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(st.sampled_from(["write", "both", "delete", "withdraw"]), st.sampled_from(DOCUMENTS), ARTICLES),
