@@ -45,9 +45,9 @@ def encoded(columns: Mapping[str, Property], rows: Sequence[Mapping[str, Any]]) 
 
 def write_rows(path: Path, columns: Mapping[str, Property], rows: Sequence[Mapping[str, Any]]) -> None:
     """Puts encoded rows into a CSV file."""
-    writers = [(name, _encoder(kind), _printer(kind)) for name, kind in columns.items()]
+    printers = [(name, _printer(kind)) for name, kind in columns.items()]
     with path.open("w", newline="", encoding="utf-8") as file:
-        file.writelines(",".join([put(encode(row[name])) for name, encode, put in writers]) + "\n" for row in rows)
+        file.writelines(",".join([put(row[name]) for name, put in printers]) + "\n" for row in rows)
 
 
 def _as_text(kind: Property) -> bool:
@@ -78,8 +78,12 @@ def _encoder(kind: Property) -> Callable[[Any], Any]:
 
 
 def _printer(kind: Property) -> Callable[[Any], str]:
-    if _as_text(kind):
+    """Gives a value as it stands in the file."""
+    if kind.type in ("string", "json") and kind.required:
         return _quoted
+    if _as_text(kind):
+        encode = _encoder(kind)
+        return lambda value: _quoted(encode(value))
     return _truth if kind.type == "boolean" else repr
 
 
@@ -88,4 +92,6 @@ def _truth(value: bool) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if "\\" in text or '"' in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
