@@ -58,6 +58,7 @@ test-all: export MK_CHAOS_KAFKA_SECONDS ?= 60
 test-all: export MK_INDEX_KILLS ?= 500
 test-all: export MK_RETRIEVAL_QUALITY ?= 1
 test-all: export MK_PDF_QUALITY ?= 1
+test-all: export MK_NEO4J_KILLS ?= 10
 test-all: export MK_TAGGER_QUALITY ?= 1
 test-all: setup .kgx/.ready ## everything, long parts included
 	rm -f .coverage .coverage.*

@@ -21,7 +21,7 @@ from Medical_KG_rev.testing.graph import TENANT
 pytestmark = pytest.mark.service
 
 SLICE = 8
-HUBS = "MATCH (n:Entity)-[r:RELATED_TO]-(m:Entity) RETURN n.entity_id, count(*) AS links ORDER BY links DESC, n.entity_id LIMIT 6"
+HUBS = "MATCH (n:Entity)-[r:RELATED_TO]-(m:Entity) RETURN n.entity_id, count(*) AS links ORDER BY links DESC, n.entity_id LIMIT 4"
 QUESTIONS = (
     "MATCH (c:Claim)-[:SUBJECT]->(s:Entity) RETURN s.type, c.predicate, count(*) AS n ORDER BY n DESC, s.type, c.predicate",
     "MATCH (v:Evidence)-[:SUPPORTS]->(c:Claim)-[:OBJECT]->(o:Entity) RETURN DISTINCT o.name, v.text ORDER BY o.name, v.text",
