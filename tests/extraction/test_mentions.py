@@ -262,6 +262,17 @@ def test_what_was_tagged_twice_is_found_everywhere(lexicon: Lexicon) -> None:
     assert len(MentionFinder(lexicon, Forgetful({"flumpish malady": DISEASE})).find(analyse(text))) == 3
 
 
+def test_a_name_with_one_meaning_is_of_its_type_unless_a_corpus_is_followed(lexicon: Lexicon) -> None:
+    finder = MentionFinder(lexicon, SpanTagger({"Metformin": GENE}))
+    assert [mention.type for mention in finder.find(analyse("Metformin works."))] == [CHEMICAL]
+    assert [mention.type for mention in finder.find(analyse("Metformin works."), "biored")] == [GENE]
+
+
+def test_a_short_form_of_what_a_drug_induces(lexicon: Lexicon) -> None:
+    text = "Of lithium-induced dyskinesia (LID) little is known. LID stays."
+    assert told(lexicon, text, {"LID": DISEASE})["LID"] == ("MESH:D004409",)
+
+
 def test_symbols_in_program_text_are_nothing(lexicon: Lexicon) -> None:
     text = 'MOV = {AX}; TP53 = SET[1]; if (SET == TP53) { return "x"; }'
     assert told(lexicon, text, {"TP53": GENE, "AX": GENE, "SET": GENE}) == {}
@@ -286,7 +297,7 @@ def test_the_fingerprint_tells_lexicon_and_tagger(lexicon: Lexicon, finder: Ment
 @pytest.mark.parametrize(
     ("text", "variants"),
     [
-        ("rs1801133 and MTHFR C677T polymorphism", ["rs1801133", "C677T"]),
+        ("Rs1801133 and MTHFR C677T polymorphism", ["Rs1801133", "C677T"]),
         ("the BRAF V600E mutation", ["V600E"]),
         ("c.76A>T and c.35delG; p.Gly12Asp, p.Arg97fs", ["c.76A>T", "c.35delG", "p.Gly12Asp", "p.Arg97fs"]),
         ("a Val158Met variant, IVS1+5G>A, delF508", ["Val158Met", "IVS1+5G>A", "delF508"]),

@@ -136,8 +136,9 @@ def _is_symbol(surface: str, names: Sequence[LexiconName]) -> bool:
 
 
 def _is_gene(text: AnalysedText, match: LexiconMatch, surface: str) -> bool:
-    """A symbol is a gene where it has capitals and digits, or a word for what genes are or do is near."""
-    if len(surface) > 3 and any(sign.isdigit() for sign in surface) and sum(sign.isupper() for sign in surface) >= 2:
+    """A symbol is a gene where it has capitals and a digit or Greek letter, or a word for what genes are or do is near."""
+    numbered = any(sign.isdigit() or "\u0370" <= sign <= "\u03ff" for sign in surface)
+    if len(surface) > 3 and numbered and sum(sign.isupper() for sign in surface) >= 2:
         return True
     cues = _words().gene_cues
     near = range(max(0, match.first - _CUE_DISTANCE), min(len(text.words), match.last + _CUE_DISTANCE))

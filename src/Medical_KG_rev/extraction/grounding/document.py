@@ -126,8 +126,12 @@ class _Document:
             and self._text[before.end : span.start].casefold() in _INDUCED
         )
 
-    def _as_drug_induced(self, name: str) -> tuple[Candidate, ...]:
-        """Candidates for a disease that drugs induce, where a vocabulary has a concept of its own for that."""
+    def _as_drug_induced(self, surface: str, name: str) -> tuple[Candidate, ...]:
+        """Candidates for a disease that a drug induces, where a vocabulary has a concept of its own for that."""
+        if surface.casefold() not in self._induced:
+            cause, link, name = name.partition("-induced ")
+            if not link or not (cause.casefold() == "drug" or self._grounder.exactly(cause, EntityType.CHEMICAL)):
+                return ()
         for worded in (f"{name}, drug-induced", f"{name}, substance-induced"):
             found = self._grounder.exactly(worded, EntityType.DISEASE)
             if found:
@@ -138,11 +142,10 @@ class _Document:
         """Ranked candidates, and what a coordination names besides the first of them."""
         if span.type is EntityType.VARIANT:
             return variant_candidates(surface), ()
-        if surface.casefold() in self._induced:
-            induced = self._as_drug_induced(surface)
-            if induced:
-                return induced, ()
         long = self._long.get(surface)
+        induced = self._as_drug_induced(surface, long or surface) if span.type is EntityType.DISEASE else ()
+        if induced:
+            return induced, ()
         if long is not None and long != surface:
             defined = self._plain(self._expanded(long), span.type)
             if defined:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from Medical_KG_rev.extraction.analysis import AnalysedText
@@ -33,6 +34,7 @@ _TAGGED = frozenset(
 _SYMBOLIC = frozenset((EntityType.GENE, EntityType.VARIANT, EntityType.CELL_LINE))
 _CODE_IN_IT, _CODE = 0.2, 0.5
 _FEWEST_TAGGED = 2
+_LONG_NAME = 6
 _SHORTEST_REPEATED, _LONGEST_REPEATED = 4, 60
 
 
@@ -81,6 +83,8 @@ class MentionFinder:
             spans = merged(_variants(text), named)
         else:
             spans = _repeated(text, self._tagged(text, matches, convention))
+            if not convention:
+                spans = _typed_as_known(text, spans, matches)
             spans = merged(merged(spans, _variants(text)), [span for span in named if span.type not in _TAGGED])
         spans = _outside(in_company(text.text, spans), addresses(text.text))
         return ground(text, spans, self._grounder(_VOCABULARIES.get(convention)))
@@ -110,6 +114,26 @@ def _variants(text: AnalysedText) -> list[Span]:
         if first < len(starts) and starts[first] == start and last < len(ends) and ends[last] == end:
             found.append(Span(start, end, EntityType.VARIANT, 0.9, "notation"))
     return found
+
+
+def _typed_as_known(text: AnalysedText, tagged: list[Span], matches: Sequence[LexiconMatch]) -> list[Span]:
+    """The spans, each of a long name that has one meaning in the lexicon of the type of that: a monoclonal antibody is no gene.
+
+    Corpora differ in this, so it is no part of their conventions.
+    """
+    meant = {
+        (text.starts[match.first], text.ends[match.last - 1]): match.names[0].type
+        for match in matches
+        if len(match.types) == 1 and match.names[0].type in _TAGGED
+    }
+    return [
+        replace(span, type=kind)
+        if span.end - span.start >= _LONG_NAME
+        and (kind := meant.get((span.start, span.end), span.type)) is not span.type
+        and span.type is not EntityType.VARIANT
+        else span
+        for span in tagged
+    ]
 
 
 def _repeated(text: AnalysedText, tagged: list[Span]) -> list[Span]:

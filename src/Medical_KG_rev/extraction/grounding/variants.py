@@ -12,7 +12,7 @@ __all__ = ["find_variants", "variant_candidates"]
 _AMINO = "Ala|Arg|Asn|Asp|Cys|Gln|Glu|Gly|His|Ile|Leu|Lys|Met|Phe|Pro|Ser|Thr|Trp|Tyr|Val|Ter|Sec"
 _POSITION = r"[-*]?\d{1,7}(?:[+-]\d{1,6})?"
 _PATTERNS = (
-    r"rs\d{2,10}",
+    r"[rR]s\d{2,10}",
     rf"[cgmnr]\.\s?(?:{_POSITION})(?:_{_POSITION})?\s?(?:[ACGTUacgtu]\s?(?:>|-->|→|&gt;)\s?[ACGTUacgtu]|(?:del|ins|dup|inv)[ACGTUacgtu\d]{{0,30}}(?:ins[ACGTU]{{1,30}})?)",
     rf"p\.\s?\(?(?:{_AMINO}|[A-Z*])\d{{1,5}}(?:_(?:{_AMINO}|[A-Z])\d{{1,5}})?(?:{_AMINO}|[A-Z*=X]|fs(?:Ter|\*|X)?\d{{0,4}}|del|dup|ins[A-Za-z]{{1,20}})?(?:fs(?:Ter|\*|X)?\d{{0,4}})?\)?",
     rf"(?:{_AMINO})-?\d{{1,5}}-?(?:{_AMINO}|Stop|\*|X|fs(?:X\d{{1,4}})?)",
@@ -24,7 +24,7 @@ _PATTERNS = (
 )  # fmt: skip
 _VARIANT = re.compile(rf"(?<![\w.])(?:{'|'.join(f'(?:{pattern})' for pattern in _PATTERNS)})(?![\w*])")
 _DIGIT = re.compile(r"\d")
-_RS = re.compile(r"rs\d+")
+_RS = re.compile(r"[rR]s\d+")
 _SHORT_FORM = re.compile(r"[A-Z][1-9]\d{1,4}[A-Z*]")
 _CUES = re.compile(
     r"mutat|variant|polymorphi|allele|substitut|genotyp|SNP|codon|missense|nonsense|homozyg|heterozyg|haplotyp|carrier|amino acid"
@@ -50,5 +50,5 @@ def find_variants(text: str) -> Iterator[tuple[int, int]]:
 def variant_candidates(name: str) -> tuple[Candidate, ...]:
     """The dbSNP id of an rs number; other notations are no ids."""
     if _RS.fullmatch(name):
-        return (Candidate(f"dbSNP:{name}", name, 1.0, "an rs number is the id itself"),)
+        return (Candidate(f"dbSNP:{name.lower()}", name.lower(), 1.0, "an rs number is the id itself"),)
     return ()
