@@ -300,6 +300,13 @@ def test_weights_are_written_and_read(tmp_path: Path) -> None:
         TaggerWeights.open("small", tmp_path)
 
 
+def test_the_accurate_tagger_needs_an_encoder() -> None:
+    weights = TaggerWeights.open("accurate")
+    assert weights.groups is not None
+    with pytest.raises(UsageError, match="states of an encoder"):
+        SequenceTagger(weights)
+
+
 @pytest.mark.skipif(not os.environ.get("MK_TAGGER_QUALITY"), reason="takes 20 s; set MK_TAGGER_QUALITY, as make test-all does")
 def test_scores_on_the_development_parts(
     fast: SequenceTagger, test_data: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
