@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightgbm
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from corpora import read_corpus
 from numpy.typing import NDArray
 from relation_pairs import PairSet, pair_set, score
