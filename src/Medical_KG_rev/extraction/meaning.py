@@ -10,9 +10,10 @@ _FITTING = {
     EntityType.PHENOTYPE: (EntityType.DISEASE, EntityType.PHENOTYPE),
     EntityType.CHEMICAL: (EntityType.CHEMICAL, EntityType.GENE),
     EntityType.PROCEDURE: (EntityType.PROCEDURE,),
+    EntityType.CONCEPT: tuple(EntityType),
 }
 """Which types of the lexicon a name of a type may have: an event is a disease to one vocabulary and a finding to another, a
-biological drug is a protein."""
+biological drug is a protein, a keyword may be anything."""
 
 
 class LexiconMeaning:
@@ -26,7 +27,7 @@ class LexiconMeaning:
         """CURIE and canonical name of the one concept that is called so; None where there is none, or are several."""
         fitting = _FITTING.get(type, ())
         names = [found for found in self._lexicon.lookup(name) if found.type in fitting and found.kind is not NameKind.SYMBOL]
-        first = [found for found in names if found.type is fitting[0]] or names
+        first = names if type is EntityType.CONCEPT else [found for found in names if found.type is fitting[0]] or names
         preferred = {found.concept for found in first if found.kind is NameKind.PREFERRED} or {found.concept for found in first}
         if len(preferred) != 1:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 from Medical_KG_rev.models import EntityType
@@ -16,6 +17,10 @@ _PMCID = re.compile(r"PMC\d{1,12}")
 _PMID = re.compile(r"[0-9]{1,12}")
 _DOI = re.compile(r"10\.\d{4,9}/\S{1,400}")
 _ROR = re.compile(r"0[a-z0-9]{8}")
+
+
+Meaning = Callable[[str, EntityType], tuple[str, str] | None]
+"""What a name of a type means: its CURIE and canonical name; None when that is not known for sure."""
 
 
 def short_hash(*parts: str) -> str:

@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from Medical_KG_rev.extraction import predicates as p
-from Medical_KG_rev.extraction.names import doi_id, mesh_curie, openalex_id, orcid_id, own_id, pmcid_id, pmid_id, ror_id, word_key
+from Medical_KG_rev.extraction.names import (
+    Meaning,
+    doi_id,
+    mesh_curie,
+    openalex_id,
+    orcid_id,
+    own_id,
+    pmcid_id,
+    pmid_id,
+    ror_id,
+    word_key,
+)
 from Medical_KG_rev.extraction.statements import Statements
 from Medical_KG_rev.models import Annotation, EntityType, Span
 
@@ -16,12 +27,12 @@ _AFFILIATION_REACH = 50_000
 Reader = Callable[[Statements, Annotation], None]
 
 
-def read_publication(statements: Statements, by_kind: Mapping[str, list[Annotation]]) -> None:
+def read_publication(statements: Statements, by_kind: Mapping[str, list[Annotation]], meaning: Meaning | None = None) -> None:
     """States what the annotations of these kinds say; studies have keywords and cited works too."""
     for kind, read in _READERS.items():
         for annotation in by_kind.get(kind, ()):
             read(statements, annotation)
-    _keywords(statements, by_kind.get("keyword", ()), by_kind.get("mesh", ()))
+    _keywords(statements, by_kind.get("keyword", ()), by_kind.get("mesh", ()), meaning)
 
 
 def _quote(say: Statements, annotation: Annotation) -> str:
@@ -69,12 +80,16 @@ def _mesh(say: Statements, annotation: Annotation) -> None:
     say.claim(say.document.doc_id, p.HAS_TOPIC, heading, annotation, major=major, qualifier=qualifier)
 
 
-def _keywords(say: Statements, keywords: Iterable[Annotation], headings: Iterable[Annotation]) -> None:
-    """A keyword that is the name of a MeSH term of the same record is that term; the others are concepts of our own."""
+def _keywords(say: Statements, keywords: Iterable[Annotation], headings: Iterable[Annotation], meaning: Meaning | None) -> None:
+    """A keyword that is the name of a MeSH term of the same record is that term, or else what it is known to mean.
+
+    The others are concepts of our own.
+    """
     terms = {word_key(_quote(say, heading)): mesh_curie(heading.attributes.get("id")) for heading in headings}
     for annotation in keywords:
         name = _quote(say, annotation)
-        term = terms.get(word_key(name)) if terms else None
+        known = meaning(name, EntityType.CONCEPT) if meaning is not None else None
+        term = terms.get(word_key(name)) or (known[0] if known is not None else None)
         keyword = say.entity(term or own_id(EntityType.CONCEPT, name), EntityType.CONCEPT, name, annotation)
         say.claim(say.document.doc_id, p.HAS_TOPIC, keyword, annotation)
 

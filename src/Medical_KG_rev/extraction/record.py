@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from Medical_KG_rev.extraction.names import doi_id, openalex_id, pmcid_id, pmid_id
+from Medical_KG_rev.extraction.names import Meaning, doi_id, openalex_id, pmcid_id, pmid_id
 from Medical_KG_rev.extraction.publications import read_publication
 from Medical_KG_rev.extraction.statements import Statements
-from Medical_KG_rev.extraction.trials import Meaning, TrialReader
+from Medical_KG_rev.extraction.trials import TrialReader
 from Medical_KG_rev.models import Annotation, Claim, Document, Entity, EntityType, StageContext
 
 _KINDS = {"study": EntityType.STUDY, "article": EntityType.PUBLICATION}
@@ -56,7 +56,7 @@ class RecordExtractor:
         statements.entity(own.id, own.type, own.name, xrefs=own.xrefs, **own.attributes)
         if own.type is EntityType.STUDY:
             TrialReader(statements, by_kind, self._meaning).read()
-        read_publication(statements, by_kind)
+        read_publication(statements, by_kind, self._meaning)
         return statements
 
 

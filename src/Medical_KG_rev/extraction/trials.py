@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
 from Medical_KG_rev.extraction import predicates as p
-from Medical_KG_rev.extraction.names import mesh_curie, normal, own_id, short_hash, word_key
+from Medical_KG_rev.extraction.names import Meaning, mesh_curie, normal, own_id, short_hash, word_key
 from Medical_KG_rev.extraction.statements import Statements
 from Medical_KG_rev.extraction.trial_results import ResultReader, arm_id
 from Medical_KG_rev.models import Annotation, EntityType
-
-Meaning = Callable[[str, EntityType], tuple[str, str] | None]
-"""What a name of a type means: its CURIE and canonical name; None when that is not known for sure."""
 
 MAX_TESTED_PAIRS = 2_000
 """Above this many (intervention, condition) pairs a record says nothing about any single one, and none is claimed."""
