@@ -36,7 +36,7 @@ from Medical_KG_rev.extraction.context import ContextFinder
 from Medical_KG_rev.extraction.grounding import MentionFinder
 from Medical_KG_rev.extraction.lexicon import Lexicon
 from Medical_KG_rev.extraction.relations import WEIGHTS, RelationFinder, RelationModel
-from Medical_KG_rev.extraction.relations.features import PAIR_TYPES
+from Medical_KG_rev.extraction.relations.pairs import PAIR_TYPES
 from Medical_KG_rev.extraction.relations.units import RELATED_TYPES
 from Medical_KG_rev.extraction.spans import Candidate, FoundClaim, FoundMention
 from Medical_KG_rev.models import Certainty, EntityType

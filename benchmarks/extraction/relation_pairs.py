@@ -14,7 +14,8 @@ from measuring import TEST_DATA
 from numpy.typing import NDArray
 
 from Medical_KG_rev.extraction.analysis import analyse
-from Medical_KG_rev.extraction.relations.features import Pairs, WordCodes, pairs_of
+from Medical_KG_rev.extraction.relations.features import pairs_of
+from Medical_KG_rev.extraction.relations.pairs import Pairs, WordCodes
 from Medical_KG_rev.extraction.relations.units import Unit, units
 from Medical_KG_rev.extraction.spans import Candidate, FoundMention
 from Medical_KG_rev.models import EntityType

@@ -28,8 +28,8 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from Medical_KG_rev.extraction.relations import WEIGHTS
-from Medical_KG_rev.extraction.relations.features import HASH_BITS
 from Medical_KG_rev.extraction.relations.model import FEATURES_DIGEST, RelationModel, with_context
+from Medical_KG_rev.extraction.relations.pairs import HASH_BITS
 from Medical_KG_rev.models import EntityType
 
 Array = NDArray[Any]

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from Medical_KG_rev.extraction.relations.cues import CLASSES, cue_class
+from Medical_KG_rev.extraction.relations.cues import CLASSES
+from Medical_KG_rev.extraction.relations.pairs import HASH_BITS, PAIR_TYPES, Meetings, Pairs, WordCodes, joined_ranges
 from Medical_KG_rev.extraction.relations.units import Unit
 
 Narrower = Callable[[str], frozenset[str]]
 
-PAIR_TYPES: Final = ((0, 1), (0, 0), (0, 2), (0, 3), (1, 2), (1, 3), (2, 2))
-"""Types of the two entities of a pair, as indices in ``RELATED_TYPES``."""
-
-HASH_BITS: Final = 17
 _K: Final = len(CLASSES)
 _NEAR: Final = 3
 _FAR: Final = 99.0
 _MEETINGS: Final = 4
-_KNOWN_WORDS: Final = 200_000
-_CUE_BITS: Final = 5
 _KIND_SALT: Final = np.uint64(0xD6E8FEB86659FD93)
 _MIX: Final = np.uint64(0xFF51AFD7ED558CCD)
 
@@ -34,83 +28,6 @@ _Words = tuple[NDArray[np.int64], NDArray[np.int64]]
 _PAIR_TYPE: Final = np.full((4, 4), -1)
 for _number, (_first, _second) in enumerate(PAIR_TYPES):
     _PAIR_TYPE[_first, _second] = _number
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """The pairs of a unit. Pair *p* is of entities ``first[p]`` and ``second[p]`` and of type ``PAIR_TYPES[kind[p]]``.
-
-    ``dense`` is (pairs, len(NAMES)) float32. ``hashed`` holds the word features of all pairs in one row, those of pair *p* at
-    ``[bounds[p], bounds[p + 1])``, each a number below ``2 ** HASH_BITS``. ``meetings`` are the nearest places where one
-    sentence names both.
-    """
-
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    kind: NDArray[np.int64]
-    dense: NDArray[np.float32]
-    hashed: NDArray[np.int64]
-    bounds: NDArray[np.int64]
-    meetings: Meetings
-
-    def of_kind(self, kind: int) -> Pairs | None:
-        """Those of one kind, without their meetings; None where there are none."""
-        chosen = np.nonzero(self.kind == kind)[0]
-        if len(chosen) in (0, len(self.kind)):
-            return self if len(chosen) else None
-        owner, at = _ranges(self.bounds[chosen], self.bounds[chosen + 1])
-        bounds = np.searchsorted(owner, np.arange(len(chosen) + 1))
-        return Pairs(
-            self.first[chosen],
-            self.second[chosen],
-            self.kind[chosen],
-            self.dense[chosen],
-            self.hashed[at],
-            bounds,
-            Meetings.none(),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Meetings:
-    """Meeting *m* is of pair ``pair[m]``: occurrences ``first[m]`` and ``second[m]`` of its entities.
-
-    They are in order of pairs, the nearest first. ``hashed`` are the word features of meetings, and ``owner``
-    tells of each whose it is.
-    """
-
-    pair: NDArray[np.int64]
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    owner: NDArray[np.int64]
-    hashed: NDArray[np.int64]
-
-    @classmethod
-    def none(cls) -> Meetings:
-        empty = np.zeros(0, dtype=np.int64)
-        return cls(empty, empty, empty, empty, empty)
-
-    def scores(self, weights: NDArray[np.float32]) -> NDArray[np.float64]:
-        """How much the words of each meeting speak for a relation: the sum of their weights."""
-        return np.bincount(self.owner, weights=weights[self.hashed], minlength=len(self.pair)).astype(np.float64)
-
-
-class WordCodes:
-    """Number and cue class of each word, remembered."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, int] = {}
-
-    def __call__(self, items: list[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        known = self._known
-        if len(known) > _KNOWN_WORDS:
-            known.clear()
-        for item in items:
-            if item not in known:
-                code = zlib.crc32(item.encode("utf-8", "surrogatepass"))
-                known[item] = (code << _CUE_BITS) | (cue_class(item) + 1)
-        both = np.array([known[item] for item in items], dtype=np.int64)
-        return (both >> _CUE_BITS).astype(np.uint64) << np.uint64(1), (both & ((1 << _CUE_BITS) - 1)) - 1
 
 
 def pairs_of(unit: Unit, codes: WordCodes, narrower: Narrower | None = None) -> Pairs | None:
@@ -195,56 +112,37 @@ class _Reader:
         together = (in_sentence[first] * in_sentence[second]).sum(1)
         spread = in_sentence.sum(1)
         titled = np.array(unit.titled, dtype=np.int64)
-        per_entity = np.stack(
+        per_entity = np.stack([
+            named, np.log1p(named), named / total, rank, others, titled, start / length, end / length, spread,
+            spread / sentences, sentences - 1 - last, opening, *self._around(n).T,
+        ], axis=1)  # fmt: skip
+        broader, narrow = self._hierarchy()
+        both = np.stack(
             [
-                named,
-                np.log1p(named),
-                named / total,
-                rank,
-                others,
-                titled,
-                start / length,
-                end / length,
-                spread,
-                spread / sentences,
-                sentences - 1 - last,
-                opening,
-                *self._around(n).T,
+                titled[first] & titled[second],
+                titled[first] | titled[second],
+                np.minimum(named[first], named[second]),
+                together,
+                together / spread[first],
+                together / spread[second],
+                self.adjacent,
+                np.minimum(self.gap, 20),
+                np.abs(opening[first] - opening[second]),
+                start[first] < start[second],
+                (last[first] == sentences - 1) & (last[second] == sentences - 1),
+                in_sentence[first, -1] * in_sentence[second, -1],
+                broader[first],
+                narrow[first],
+                broader[second],
+                narrow[second],
+                others[first] + np.where(self.types[first] == self.types[second], 0, others[second]),
+                np.full(count, sentences),
+                np.bincount(self.kind)[self.kind],
+                np.full(count, length),
             ],
             axis=1,
         )
-        broader, narrow = self._hierarchy()
-        columns = [
-            np.eye(len(PAIR_TYPES))[self.kind],
-            per_entity[first],
-            per_entity[second],
-            np.stack(
-                [
-                    titled[first] & titled[second],
-                    titled[first] | titled[second],
-                    np.minimum(named[first], named[second]),
-                    together,
-                    together / spread[first],
-                    together / spread[second],
-                    self.adjacent,
-                    np.minimum(self.gap, 20),
-                    np.abs(opening[first] - opening[second]),
-                    start[first] < start[second],
-                    (last[first] == sentences - 1) & (last[second] == sentences - 1),
-                    in_sentence[first, -1] * in_sentence[second, -1],
-                    broader[first],
-                    narrow[first],
-                    broader[second],
-                    narrow[second],
-                    others[first] + np.where(self.types[first] == self.types[second], 0, others[second]),
-                    np.full(count, sentences),
-                    np.bincount(self.kind)[self.kind],
-                    np.full(count, length),
-                ],
-                axis=1,
-            ),
-            self._met(count),
-        ]
+        columns = [np.eye(len(PAIR_TYPES))[self.kind], per_entity[first], per_entity[second], both, self._met(count)]
         return np.concatenate(columns, axis=1).astype(np.float32)
 
     def _named(self, start: NDArray[np.int64], end: NDArray[np.int64], pair: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -328,7 +226,7 @@ class _Reader:
         order = (a < b).astype(np.uint64)
         start, end = self.starts[self.sentence[self.a[few]]], self.ends[self.sentence[self.a[few]]]
         codes, bigrams, trigrams = self.codes, self.bigrams, self.trigrams
-        owner, at = _ranges(np.minimum(low + 1, high), high)
+        owner, at = joined_ranges(np.minimum(low + 1, high), high)
         keep = (at - low[owner] <= 8) | (high[owner] - at <= 4)
         owner, at = owner[keep], at[keep]
         all_of_them = np.arange(len(few))
@@ -376,20 +274,12 @@ class _Reader:
         order = np.argsort(self.entity, kind="stable")
         bounds = np.searchsorted(self.entity[order], np.arange(len(self.types) + 1))
         limit = np.minimum(bounds[entities + 1], bounds[entities] + 6)
-        owner, at = _ranges(bounds[entities], limit)
+        owner, at = joined_ranges(bounds[entities], limit)
         return owner, order[at]
 
 
 def _salted(template: int, code: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return code ^ np.uint64((template * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF)
-
-
-def _ranges(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All numbers of all ranges, each with the index of its range."""
-    lengths = np.maximum(ends - starts, 0)
-    owner = np.repeat(np.arange(len(starts)), lengths)
-    offset = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return owner, starts[owner] + offset
 
 
 _ENTITY_NAMES: Final = (

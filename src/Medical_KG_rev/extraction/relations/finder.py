@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from Medical_KG_rev.extraction import predicates as p
 from Medical_KG_rev.extraction.analysis import AnalysedText
 from Medical_KG_rev.extraction.relations.circumstances import circumstances
-from Medical_KG_rev.extraction.relations.features import Narrower, Pairs, WordCodes, pairs_of
+from Medical_KG_rev.extraction.relations.features import Narrower, pairs_of
 from Medical_KG_rev.extraction.relations.model import Detector, RelationModel
 from Medical_KG_rev.extraction.relations.naming import PREDICATE_OF, denied_predicate, ends
+from Medical_KG_rev.extraction.relations.pairs import Pairs, WordCodes
 from Medical_KG_rev.extraction.relations.units import Unit, units
 from Medical_KG_rev.extraction.relations.wording import Sentence, Stated, certainty_about, denials, sentences, treatments
 from Medical_KG_rev.extraction.spans import FoundClaim, FoundMention

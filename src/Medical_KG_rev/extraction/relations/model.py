@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from Medical_KG_rev.errors import ModelCorruptError
-from Medical_KG_rev.extraction.relations.features import HASH_BITS, NAMES, Pairs
+from Medical_KG_rev.extraction.relations.features import NAMES
+from Medical_KG_rev.extraction.relations.pairs import HASH_BITS, Pairs
 
 CONTEXT_NAMES: Final = (
     "score",

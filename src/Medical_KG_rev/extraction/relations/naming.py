@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from Medical_KG_rev.extraction import predicates as p
-from Medical_KG_rev.extraction.relations.features import PAIR_TYPES
+from Medical_KG_rev.extraction.relations.pairs import PAIR_TYPES
 
 SYMMETRIC: Final = frozenset(
     {
