@@ -117,11 +117,12 @@ COLUMNS = {
     "s": Property("number", required=True),
     "b": Property("boolean", required=True),
 }
+WORDS = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x1f"), min_size=1, max_size=8), max_size=3)
 ROWS = st.lists(
     st.fixed_dictionaries(
         {
             "name": st.none() | TEXT,
-            "words": st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x1f"), min_size=1, max_size=8), max_size=3),
+            "words": WORDS,
             "n": st.none() | st.integers(-(2**63), 2**63 - 1),
             "s": st.floats(allow_nan=False, allow_infinity=False),
             "b": st.booleans(),
