@@ -16,13 +16,15 @@ from Medical_KG_rev.extraction.analysis import AnalysedText, analyse
 from Medical_KG_rev.extraction.grounding import Grounder, MentionFinder
 from Medical_KG_rev.extraction.grounding.acceptance import addresses
 from Medical_KG_rev.extraction.grounding.coordination import parts
+from Medical_KG_rev.extraction.grounding.everyone import for_everyone
 from Medical_KG_rev.extraction.grounding.variants import find_variants
 from Medical_KG_rev.extraction.grounding.wording import element, meaning, rewrites
 from Medical_KG_rev.extraction.lexicon import Lexicon, LexiconMatch, NameKind
 from Medical_KG_rev.extraction.lexicon.builder import build_lexicon
 from Medical_KG_rev.extraction.lexicon.sources import Source
 from Medical_KG_rev.extraction.lexicon.terms import Term
-from Medical_KG_rev.extraction.spans import FoundMention
+from Medical_KG_rev.extraction.spans import Candidate, FoundMention
+from Medical_KG_rev.extraction.tagging import TaggedSpan
 from Medical_KG_rev.models import EntityType
 
 pytestmark = pytest.mark.unit
@@ -431,3 +433,41 @@ def test_time_is_linear(finder: MentionFinder, unit: str) -> None:
 
     small = min(seconds(5_000) for _ in range(3))
     assert seconds(80_000) < 64 * max(small, 0.001)
+
+
+class Telling:
+    """A tagger that says what it is told."""
+
+    fingerprint = "told"
+
+    def __init__(self, *spans: tuple[int, int, EntityType]) -> None:
+        self._spans = spans
+
+    def tag(self, text: AnalysedText, matches: Sequence[LexiconMatch], convention: str = "") -> list[TaggedSpan]:
+        return [TaggedSpan(start, end, kind, 0.9) for start, end, kind in self._spans]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "kind", "is_kept"),
+    [
+        ("They took KTP-001 daily.", "KTP-001", EntityType.GENE, False),
+        ("They took it Q2W.", "Q2W", EntityType.VARIANT, False),
+        ("The mutation V600E was found.", "V600E", EntityType.VARIANT, True),
+        ("FEV1 was measured.", "FEV1", EntityType.GENE, False),
+        ("EGFR was mutated.", "EGFR", EntityType.GENE, True),
+    ],
+)
+def test_what_tells_a_reader_nothing_is_left_to_the_conventions_of_corpora(
+    tiny_lexicon: Lexicon, text: str, name: str, kind: EntityType, is_kept: bool
+) -> None:
+    start = text.index(name)
+    finder = MentionFinder(tiny_lexicon, Telling((start, start + len(name), kind)))
+    assert [text[each.start : each.end] for each in finder.find(analyse(text), "biored")] == [name]
+    assert [text[each.start : each.end] for each in finder.find(analyse(text))] == ([name] if is_kept else [])
+
+
+def test_people_are_no_species_unless_they_are_called_so() -> None:
+    people = (Candidate("NCBITaxon:9606", "Humans", 1.0, "a synonym"),)
+    text = "Patients and humans"
+    said = [FoundMention(start, end, EntityType.SPECIES, 1.0, "tagger", people) for start, end in ((0, 8), (13, 19))]
+    assert for_everyone(text, said) == said[1:]

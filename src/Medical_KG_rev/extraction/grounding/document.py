@@ -27,6 +27,8 @@ _SHORT = re.compile(r"[^\W_](?:[^\s]{0,9})")
 _WORD = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*")
 _SEEN_ELSEWHERE = 0.08
 _DEFINED = 0.985
+AGAINST_DEFINITION = "though defined as"
+"""So begins the reason of a candidate that is meant although the text defines the short form as something unknown."""
 _AGAINST_DEFINITION = 0.75
 _LEAST_PART = 0.7
 _FEWEST_INITIALS = 3
@@ -150,7 +152,7 @@ class _Document:
             defined = self._plain(self._expanded(long), span.type)
             if defined:
                 return _reasoned(defined, _DEFINED, f"short for {long!r}: "), ()
-            return _reasoned(self._plain(surface, span.type), _AGAINST_DEFINITION, f"though defined as {long!r}: "), ()
+            return _reasoned(self._plain(surface, span.type), _AGAINST_DEFINITION, f"{AGAINST_DEFINITION} {long!r}: "), ()
         expanded = self._expanded(surface)
         found = self._whole(surface, span)
         if expanded != surface:

@@ -13,6 +13,7 @@ from Medical_KG_rev.extraction.grounding.acceptance import addresses, glued_to_c
 from Medical_KG_rev.extraction.grounding.candidates import Grounder
 from Medical_KG_rev.extraction.grounding.definitions import follow_definitions, merged, uses
 from Medical_KG_rev.extraction.grounding.document import Span, ground
+from Medical_KG_rev.extraction.grounding.everyone import for_everyone
 from Medical_KG_rev.extraction.grounding.variants import find_variants
 from Medical_KG_rev.extraction.lexicon import Lexicon, LexiconMatch
 from Medical_KG_rev.extraction.spans import FoundMention
@@ -20,7 +21,7 @@ from Medical_KG_rev.models import EntityType
 
 __all__ = ["MentionFinder", "SpanTagger"]
 
-VERSION = "1"
+VERSION = "2"
 
 _VOCABULARIES = {"bc5cdr": "MESH", "ncbi": "MESH", "biored": "MESH"}
 """What the ids of diseases and chemicals are, by convention; the others take the lexicon's first choice."""
@@ -87,7 +88,8 @@ class MentionFinder:
                 spans = _typed_as_known(text, spans, matches)
             spans = merged(merged(spans, _variants(text)), [span for span in named if span.type not in _TAGGED])
         spans = _outside(in_company(text.text, spans), addresses(text.text))
-        return ground(text, spans, self._grounder(_VOCABULARIES.get(convention)))
+        mentions = ground(text, spans, self._grounder(_VOCABULARIES.get(convention)))
+        return mentions if convention else for_everyone(text.text, mentions)
 
     def _tagged(self, text: AnalysedText, matches: Sequence[LexiconMatch], convention: str) -> list[Span]:
         """The tagger's spans; of program text only those that are no symbols."""

@@ -22,7 +22,7 @@ _SHARED = {
 """Keys of nodes that documents share with others."""
 _OWN = (
     _CLAIMS + "DETACH DELETE c RETURN count(*)",
-    _DOCUMENT + "MATCH (d)<-[:DERIVED_FROM|PART_OF_DOCUMENT|PASSAGE_OF]-(n) DETACH DELETE n RETURN count(*)",
+    _DOCUMENT + "MATCH (d)<-[:DERIVED_FROM|PART_OF_DOCUMENT]-(n) DETACH DELETE n RETURN count(*)",
     _DOCUMENT + "DETACH DELETE d RETURN count(*)",
 )
 _UNSUPPORTED = {
