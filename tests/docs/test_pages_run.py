@@ -58,6 +58,10 @@ def run(command: str | list[str], folder: Path, environment: dict[str, str], exp
     assert done.returncode == expected, f"{command}\nended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
 
 
+READING = ("README.md", "docs/quickstart.md", "docs/reference/graph.md", "docs/guides/export-the-graph.md")
+"""Pages whose commands read texts."""
+
+
 def run_console(body: str, folder: Path, environment: dict[str, str]) -> None:
     for line in re.findall(r"^\$ (.+)$", body.replace("\\\n", " "), flags=re.MULTILINE):
         command, _, comment = line.partition("  #")
@@ -77,6 +81,8 @@ def runnable(page: str) -> bool:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)])
 def test_a_page_runs_from_top_to_bottom(page: str, tmp_path: Path, environment: dict[str, str]) -> None:
+    if page not in READING:
+        environment |= {"MK_EXTRACTION__TEXT": "false"}  # reading takes seconds in each of the others
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     for name in ("config", "src"):

@@ -41,9 +41,10 @@ def test_a_receipt_can_be_checked(filled: Medkg, samples: Path, tmp_path: Path) 
     brought.write_bytes(b"%PDF-1.7")
     receipt = filled("delete", STUDY, "--json").expect(0)
     removed = receipt.json["removed"]
-    assert removed.keys() == {"index_chunks", "lexicon_rows", "segment_rows", "graph_nodes", "artifacts", "pdfs", "objects"}
+    stores = {"index_chunks", "lexicon_rows", "segment_rows", "graph_nodes", "artifacts", "pdfs", "llm_answers", "objects"}
+    assert removed.keys() == stores
     assert not brought.exists()
-    assert all(removed.values())
+    assert all(count for store, count in removed.items() if store != "llm_answers")
     assert removed["lexicon_rows"] == removed["index_chunks"] == len(receipt.json["rows"])
     file = tmp_path / "receipt.json"
     file.write_text(receipt.out, encoding="utf-8")
