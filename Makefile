@@ -41,7 +41,7 @@ check: $(VENV)/.ready ## style, types, architecture, dependencies, spelling, sec
 	if git rev-parse --git-dir >/dev/null 2>&1; then $(BIN)/gitleaks git --no-banner --redact --log-level warn .; fi
 	$(BIN)/pytest --quiet --no-header -p no:cacheprovider $(GENERATED)
 
-test: setup .kgx/.ready ## every test that needs no outside server, with coverage
+test: setup .kgx/.ready ## every test that needs no outside server, with the coverage of orchestration
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not service and not bench" --cov --cov-report=term $(TESTS)
 	@printf 'Coverage of orchestration: '; $(BIN)/coverage report --include='*/orchestration/*' --format=total --fail-under=90
@@ -62,7 +62,7 @@ test-all: export MK_NEO4J_KILLS ?= 10
 test-all: export MK_TAGGER_QUALITY ?= 1
 test-all: setup .kgx/.ready ## everything, long parts included
 	rm -f .coverage .coverage.*
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not bench" --cov --cov-report=term --cov-report=html
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not bench" --cov=Medical_KG_rev --cov-report=term --cov-report=html
 
 bench: setup ## measures speed and memory; prints tables
 	@for script in benchmarks/bench_*.py; do $(BIN)/python "$$script" || exit 1; done
