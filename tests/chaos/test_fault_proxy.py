@@ -240,8 +240,11 @@ def test_a_bad_answer_of_an_endpoint_costs_no_other_document(endpoint: Endpoint,
             assert ingest.retries(ill) == set()
         else:
             assert (found[ill], found[lost]) == (DONE, ("failed", "embed", "retries_exhausted")), mode
-            expected = "remote_unavailable" if mode == "drip" else CODES[mode]
-            assert ingest.retries(ill) == ingest.retries(lost) == {expected}
+            # What drips is a timeout or a broken connection, by how busy the machine is.
+            expected = {"remote_unavailable", "remote_timeout"} if mode == "drip" else {CODES[mode]}
+            assert ingest.retries(ill)
+            assert ingest.retries(lost)
+            assert ingest.retries(ill) | ingest.retries(lost) <= expected
             assert sum(is_about(f"always{mode}", asked) for _, asked in proxy.spoiled) == ATTEMPTS
     for name, end in found.items():
         assert ingest.is_whole(f"clinicaltrials:{name}") == (end == DONE)
