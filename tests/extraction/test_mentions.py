@@ -16,7 +16,7 @@ from Medical_KG_rev.extraction.analysis import AnalysedText, analyse
 from Medical_KG_rev.extraction.grounding import Grounder, MentionFinder
 from Medical_KG_rev.extraction.grounding.acceptance import addresses
 from Medical_KG_rev.extraction.grounding.coordination import parts
-from Medical_KG_rev.extraction.grounding.everyone import for_everyone
+from Medical_KG_rev.extraction.grounding.default_convention import informative
 from Medical_KG_rev.extraction.grounding.variants import find_variants
 from Medical_KG_rev.extraction.grounding.wording import element, meaning, rewrites
 from Medical_KG_rev.extraction.lexicon import Lexicon, LexiconMatch, NameKind
@@ -470,4 +470,4 @@ def test_people_are_no_species_unless_they_are_called_so() -> None:
     people = (Candidate("NCBITaxon:9606", "Humans", 1.0, "a synonym"),)
     text = "Patients and humans"
     said = [FoundMention(start, end, EntityType.SPECIES, 1.0, "tagger", people) for start, end in ((0, 8), (13, 19))]
-    assert for_everyone(text, said) == said[1:]
+    assert informative(text, said) == said[1:]

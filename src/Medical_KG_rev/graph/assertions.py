@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from Medical_KG_rev.errors import GraphConstraintError
 from Medical_KG_rev.models import Certainty, Claim
 
 DocumentStatus = Literal["live", "retracted", "withdrawn"]
@@ -163,6 +164,32 @@ def assertion_key(claim: Claim, model: BeliefModel | None = None) -> AssertionKe
         return None
     meaning = (model or belief_model()).meaning_of(claim.qualifiers)
     return AssertionKey(claim.subject_id, claim.predicate, claim.object_id, _encode(meaning).decode())
+
+
+class KnownAssertion(NamedTuple):
+    """An assertion as a graph holds it."""
+
+    key: AssertionKey
+    tally: Tally
+
+
+def settled(
+    new: Mapping[str, AssertionKey],
+    known: Mapping[str, KnownAssertion],
+    held: Mapping[str, Iterable[Stated]],
+    added: Mapping[str, Iterable[Stated]],
+) -> dict[str, Tally]:
+    """What the claims of each assertion say, by its id: of those a write states (``new``) and those it touches (``known``).
+
+    ``held``: the claims that a graph knows to state them; ``added``: those of the write.
+
+    Raises:
+        GraphConstraintError: two statements have the same number.
+    """
+    for key in known.keys() & new.keys():
+        if known[key].key != new[key]:
+            raise GraphConstraintError(f"{new[key]} and {known[key].key} have the same number {key}.")
+    return {key: belief_model().tally([*held.get(key, ()), *added.get(key, ())]) for key in {**new, **known}}
 
 
 def assertion_row(key: AssertionKey, tally: Tally) -> dict[str, Any]:

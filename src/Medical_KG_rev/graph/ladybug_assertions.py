@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
 
 import msgspec
 
-from Medical_KG_rev.errors import GraphConstraintError
-from Medical_KG_rev.graph.assertions import AssertionKey, Stated, Tally, assertion_row, belief_model, step_row
+from Medical_KG_rev.graph.assertions import AssertionKey, KnownAssertion, Stated, Tally, assertion_row, settled, step_row
 from Medical_KG_rev.graph.batch import Edge, GraphBatch
 from Medical_KG_rev.graph.ladybug_rows import existing, put_edges, put_nodes
 from Medical_KG_rev.graph.schema import Property
@@ -29,11 +27,6 @@ _CHANGED = {"assertion_id": Property("string", required=True)} | {
 _CHANGE = "MATCH (n:Assertion {assertion_id: c_assertion_id}) SET " + ", ".join(f"n.{name} = c_{name}" for name in _TALLY)
 
 
-class _Known(NamedTuple):
-    key: AssertionKey
-    tally: Tally
-
-
 def settle(session: GraphSession, touched: Collection[str], batch: GraphBatch | None = None) -> None:
     """Makes assertions exactly what the claims of the graph say.
 
@@ -45,13 +38,7 @@ def settle(session: GraphSession, touched: Collection[str], batch: GraphBatch | 
     """
     new = batch.assertions if batch else {}
     known = _known(session, sorted({*new, *touched}))
-    for assertion_id in known.keys() & new.keys():
-        if known[assertion_id].key != new[assertion_id]:
-            raise GraphConstraintError(f"{new[assertion_id]} and {known[assertion_id].key} have the same number {assertion_id}.")
-    claims = _claims(session, known)
-    for assertion_id, stated in (batch.stated() if batch else {}).items():
-        claims[assertion_id] += stated
-    tallies = {assertion_id: belief_model().tally(claims[assertion_id]) for assertion_id in {**new, **known}}
+    tallies = settled(new, known, _claims(session, known), batch.stated() if batch else {})
     created = {key: assertion_row(parts, tallies[key]) for key, parts in new.items() if key not in known}
     put_nodes(session, "Assertion", created)
     put_edges(session, "STATES", batch.edges.get("STATES", ()) if batch else ())
@@ -92,11 +79,11 @@ def drop_steps(session: GraphSession, keys: Collection[AssertionKey]) -> None:
             session.rows(f"MATCH {pattern} WHERE s.number IN $numbers DELETE s", {"id": entity_id, "numbers": numbers})
 
 
-def _known(session: GraphSession, assertion_ids: Iterable[str]) -> dict[str, _Known]:
+def _known(session: GraphSession, assertion_ids: Iterable[str]) -> dict[str, KnownAssertion]:
     found = {}
     for assertion_id, *values in session.for_each(_KNOWN, assertion_ids):
         key, tally = AssertionKey(*values[: len(_KEY)]), Tally(**dict(zip(_TALLY, values[len(_KEY) :], strict=True)))
-        found[assertion_id] = _Known(key, tally)
+        found[assertion_id] = KnownAssertion(key, tally)
     return found
 
 

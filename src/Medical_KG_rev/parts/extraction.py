@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from Medical_KG_rev.models import Document, StageContext, document_folder
 from Medical_KG_rev.settings_extraction import TaggerName
 
 if TYPE_CHECKING:
-    from Medical_KG_rev.extraction.document import DocumentClaims
+    from Medical_KG_rev.extraction.document import DocumentClaims, Xrefs
     from Medical_KG_rev.extraction.lexicon import Lexicon
     from Medical_KG_rev.extraction.llm import ChatEndpoint, LlmUse
     from Medical_KG_rev.extraction.spans import FoundClaim
@@ -85,7 +86,10 @@ def _eligibility(_ctx: StageContext, document: Document, findings: Findings) -> 
     return eligibility_claims(document, findings.text, findings.mentions)
 
 
-def _xrefs_of(lexicon: Lexicon) -> Any:
+def _xrefs_of(lexicon: Lexicon) -> Xrefs:
+    """Asked for every mention: a concept is read once."""
+
+    @lru_cache(maxsize=20_000)
     def xrefs(curie: str) -> tuple[str, ...]:
         concept = lexicon.concept(curie)
         return tuple(concept.xrefs) if concept is not None else ()

@@ -11,9 +11,9 @@ from typing import Protocol
 from Medical_KG_rev.extraction.analysis import AnalysedText
 from Medical_KG_rev.extraction.grounding.acceptance import addresses, glued_to_code, in_company, lexicon_spans, program_share
 from Medical_KG_rev.extraction.grounding.candidates import Grounder
+from Medical_KG_rev.extraction.grounding.default_convention import informative
 from Medical_KG_rev.extraction.grounding.definitions import follow_definitions, merged, uses
 from Medical_KG_rev.extraction.grounding.document import Span, ground
-from Medical_KG_rev.extraction.grounding.everyone import for_everyone
 from Medical_KG_rev.extraction.grounding.variants import find_variants
 from Medical_KG_rev.extraction.lexicon import Lexicon, LexiconMatch
 from Medical_KG_rev.extraction.spans import FoundMention
@@ -89,7 +89,7 @@ class MentionFinder:
             spans = merged(merged(spans, _variants(text)), [span for span in named if span.type not in _TAGGED])
         spans = _outside(in_company(text.text, spans), addresses(text.text))
         mentions = ground(text, spans, self._grounder(_VOCABULARIES.get(convention)))
-        return mentions if convention else for_everyone(text.text, mentions)
+        return mentions if convention else informative(text.text, mentions)
 
     def _tagged(self, text: AnalysedText, matches: Sequence[LexiconMatch], convention: str) -> list[Span]:
         """The tagger's spans; of program text only those that are no symbols."""

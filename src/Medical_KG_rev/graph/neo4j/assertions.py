@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from Medical_KG_rev.errors import GraphConstraintError
-from Medical_KG_rev.graph.assertions import AssertionKey, Stated, Tally, assertion_row, belief_model, step_row
+from Medical_KG_rev.graph.assertions import AssertionKey, KnownAssertion, Stated, Tally, assertion_row, settled, step_row
 from Medical_KG_rev.graph.batch import GraphBatch, Row
 from Medical_KG_rev.graph.neo4j.connection import Graph
 from Medical_KG_rev.graph.neo4j.rows import put_edges, put_nodes
@@ -29,11 +28,6 @@ _CHANGE = "MATCH (a:Assertion {tenant: $tenant, assertion_id: r.id}) SET a += r.
 _DROP_STEP = "MATCH ()-[e:RELATED_TO {tenant: $tenant, number: r}]->() DELETE e"
 
 
-class _Known(NamedTuple):
-    key: AssertionKey
-    tally: Tally
-
-
 def settle(graph: Graph, touched: Collection[str], batch: GraphBatch | None = None) -> None:
     """Makes assertions exactly what the claims of the graph say.
 
@@ -45,13 +39,7 @@ def settle(graph: Graph, touched: Collection[str], batch: GraphBatch | None = No
     """
     new: Mapping[str, AssertionKey] = batch.assertions if batch else {}
     known = _known(graph, {*new, *touched})
-    for assertion_id in known.keys() & new.keys():
-        if known[assertion_id].key != new[assertion_id]:
-            raise GraphConstraintError(f"{new[assertion_id]} and {known[assertion_id].key} have the same number {assertion_id}.")
-    claims = _claims(graph, known)
-    for assertion_id, stated in (batch.stated() if batch else {}).items():
-        claims[assertion_id] += stated
-    tallies = {assertion_id: belief_model().tally(claims[assertion_id]) for assertion_id in {**new, **known}}
+    tallies = settled(new, known, _claims(graph, known), batch.stated() if batch else {})
     created = [key for assertion_id, key in new.items() if assertion_id not in known]
     put_nodes(graph, "Assertion", (assertion_row(key, tallies[key.id]) | _rank(tallies[key.id]) for key in created))
     edges = batch.edges.get("STATES", ()) if batch else ()
@@ -76,13 +64,13 @@ def _rank(tally: Tally) -> Row:
     return {RANK: 0.0 - tally.belief if tally.visible else None}
 
 
-def _known(graph: Graph, assertion_ids: Iterable[str]) -> dict[str, _Known]:
+def _known(graph: Graph, assertion_ids: Iterable[str]) -> dict[str, KnownAssertion]:
     return {row["assertion_id"]: _entry(row) for (row,) in graph.for_each(_KNOWN, sorted(assertion_ids))}
 
 
-def _entry(row: Mapping[str, Any]) -> _Known:
+def _entry(row: Mapping[str, Any]) -> KnownAssertion:
     key = AssertionKey(*(row[name] for name in AssertionKey._fields))
-    return _Known(key, Tally(**{name: row[name] for name in Tally.__struct_fields__}))
+    return KnownAssertion(key, Tally(**{name: row[name] for name in Tally.__struct_fields__}))
 
 
 def _claims(graph: Graph, assertion_ids: Iterable[str]) -> defaultdict[str, list[Stated]]:

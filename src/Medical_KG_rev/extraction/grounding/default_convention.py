@@ -9,7 +9,7 @@ from Medical_KG_rev.extraction.grounding.variants import find_variants
 from Medical_KG_rev.extraction.spans import FoundMention
 from Medical_KG_rev.models import EntityType
 
-__all__ = ["for_everyone"]
+__all__ = ["informative"]
 
 _PEOPLE = "NCBITaxon:9606"
 _PEOPLE_BY_NAME = frozenset({"human", "humans", "homo sapiens", "h. sapiens", "h sapiens"})
@@ -17,7 +17,7 @@ _MEASURES = frozenset({"fev", "fev1", "fev-1", "fev 1"})
 """What trials measure, and a gene's symbol besides."""
 
 
-def for_everyone(text: str, mentions: Sequence[FoundMention]) -> list[FoundMention]:
+def informative(text: str, mentions: Sequence[FoundMention]) -> list[FoundMention]:
     """The mentions that tell a reader something.
 
     Left out are
