@@ -6,12 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from Medical_KG_rev.text.backends import EmbeddingBackend, open_backend
+    from Medical_KG_rev.text.backends import EmbeddingBackend
     from Medical_KG_rev.text.chunker import HaystackChunker
     from Medical_KG_rev.text.embedder import EmbeddingSample, HaystackEmbedder
     from Medical_KG_rev.text.expander import ExpansionSample, HaystackSparseExpander
     from Medical_KG_rev.text.models import ModelInfo, ModelStore
-    from Medical_KG_rev.text.sparse import SparseBackend, open_sparse_backend
+    from Medical_KG_rev.text.opening import open_backend, open_sparse_backend
+    from Medical_KG_rev.text.sparse import SparseBackend
 
 __all__ = [
     "EmbeddingBackend",
@@ -37,8 +38,8 @@ _HOMES = {
     "ModelInfo": "models",
     "ModelStore": "models",
     "SparseBackend": "sparse",
-    "open_backend": "backends",
-    "open_sparse_backend": "sparse",
+    "open_backend": "opening",
+    "open_sparse_backend": "opening",
 }
 
 

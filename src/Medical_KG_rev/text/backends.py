@@ -1,4 +1,4 @@
-"""The port behind which embedding models live, and how the configured one is opened."""
+"""The port behind which embedding models live."""
 
 from __future__ import annotations
 
@@ -7,12 +7,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from Medical_KG_rev.models import Caller
-from Medical_KG_rev.settings import EmbeddingSettings
-from Medical_KG_rev.text.models import ModelStore
-
-__all__ = ["EmbeddingBackend", "Vectors", "open_backend"]
 
 Vectors = NDArray[np.float32]
 """Shape (n, dimension), rows of unit length."""
@@ -41,28 +35,3 @@ class EmbeddingBackend(Protocol):
     def close(self) -> None:
         """Frees the model or the connection."""
         ...
-
-
-def open_backend(settings: EmbeddingSettings, store: ModelStore, caller: Caller | None = None) -> EmbeddingBackend:
-    """The back end that the settings name. There is no fallback.
-
-    Args:
-        settings: which model, and how it runs.
-        store: where local models lie.
-        caller: retries the requests of the ``http`` back end; without one each is made once.
-
-    Raises:
-        ModelNotInstalledError: a local model was not fetched.
-        ModelCorruptError: its files changed.
-    """
-    if settings.model == "http":
-        from Medical_KG_rev.text.endpoint import HttpBackend
-
-        return HttpBackend(settings, caller)
-    if settings.model == "static":
-        from Medical_KG_rev.text.static import StaticBackend
-
-        return StaticBackend(store)
-    from Medical_KG_rev.text.onnx import RECIPES, OnnxBackend
-
-    return OnnxBackend(RECIPES[settings.model], store, batch_size=settings.batch_size, threads=settings.threads)

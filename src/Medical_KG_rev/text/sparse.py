@@ -1,4 +1,4 @@
-"""The port behind which learned sparse models live, how the configured one is opened, and what is kept of their weights."""
+"""The port behind which learned sparse models live, and what is kept of their weights."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from Medical_KG_rev.models import Caller, SparseMatrix, SparseVector
-from Medical_KG_rev.settings import Settings
-from Medical_KG_rev.text.models import ModelStore
+from Medical_KG_rev.models import SparseMatrix, SparseVector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-__all__ = ["SparseBackend", "matrix_of", "open_sparse_backend", "prune"]
 
 HEAVIEST = float(np.finfo(np.float16).max)
 """The greatest weight that can be kept."""
@@ -45,29 +41,6 @@ class SparseBackend(Protocol):
     def close(self) -> None:
         """Frees the model or the connection."""
         ...
-
-
-def open_sparse_backend(settings: Settings, store: ModelStore, caller: Caller | None = None) -> SparseBackend | None:
-    """The back end that the settings name; None where they name none. There is no fallback.
-
-    Args:
-        settings: ``sparse_model`` says which model, ``sparse`` how it runs.
-        store: where local models lie.
-        caller: retries the requests of the ``http`` back end; without one each is made once.
-
-    Raises:
-        ModelNotInstalledError: a local model was not fetched.
-        ModelCorruptError: its files changed.
-    """
-    if settings.sparse_model == "none":
-        return None
-    if settings.sparse_model == "http":
-        from Medical_KG_rev.text.sparse_endpoint import TeiBackend
-
-        return TeiBackend(settings.sparse, caller)
-    from Medical_KG_rev.text.splade import SpladeBackend
-
-    return SpladeBackend(store, settings.sparse)
 
 
 def prune(terms: NDArray[np.int32], weights: NDArray[np.float32], limit: int, special: NDArray[np.int32]) -> SparseVector:
