@@ -18,7 +18,8 @@
     │       │   ├── EventSinkUnavailableError  transient: Kafka or the event log takes no events
     │       │   └── IndexWriterFencedError     transient: another writer took over the index; nothing of the batch is visible
     │       ├── LedgerAccessError          terminal: the database refuses the login, or the right to write
-    │       └── StoreCorruptError          terminal: a store's file cannot be read
+    │       ├── StoreCorruptError          terminal: a store's file cannot be read
+    │       └── StoreOutOfMemoryError      terminal: a store has too little memory for the write; smaller ones are tried
     ├── RemoteError                        a source's API or an endpoint
     │   ├── RateLimitedError               transient; ``retry_after_seconds``
     │   ├── RemoteUnavailableError         transient: 5xx, connection refused or lost
@@ -198,6 +199,12 @@ class StoreCorruptError(DagsterResourceUnavailableError, TerminalError):
     """Subject: ``path``."""
 
     code = "store_corrupt"
+
+
+class StoreOutOfMemoryError(DagsterResourceUnavailableError, TerminalError):
+    """Subject: ``store``, ``endpoint``."""
+
+    code = "store_out_of_memory"
 
 
 class RemoteError(MedicalKGError):

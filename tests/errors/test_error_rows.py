@@ -29,6 +29,7 @@ from Medical_KG_rev.adapters.http import SourceClient
 from Medical_KG_rev.cli.main import medkg
 from Medical_KG_rev.error_reference import ERROR_FACTS
 from Medical_KG_rev.graph import EngineLimits, GraphWriter, LadybugGraphStore
+from Medical_KG_rev.graph.neo4j.connection import translated
 from Medical_KG_rev.health import _data_folder
 from Medical_KG_rev.index import Analyser
 from Medical_KG_rev.index.changes import Change
@@ -63,6 +64,7 @@ from Medical_KG_rev.parsing.pdf.mineru.answers import fault_in, file_error
 from Medical_KG_rev.services.programs import packaged
 from Medical_KG_rev.settings import EmbeddingSettings, RemoteSource, Settings, settings_from
 from Medical_KG_rev.settings_mineru import MineruSettings
+from Medical_KG_rev.settings_neo4j import Neo4jSettings
 from Medical_KG_rev.settings_pdf import DownloadSettings
 from Medical_KG_rev.storage import FilesystemObjectStore
 from Medical_KG_rev.storage.formats import check_formats
@@ -221,6 +223,14 @@ def _a_graph_of_garbage(room: Room) -> object:
     write(store, ["x:1"])
     (room.folder / TENANT / "graph.lbug").write_bytes(b"garbage" * 1000)
     return store.live_versions(TENANT, ["x:1"])
+
+
+@provokes(e.StoreOutOfMemoryError)
+def _a_server_without_memory(room: Room) -> object:
+    from neo4j.exceptions import Neo4jError
+
+    with translated(Neo4jSettings(url="bolt://127.0.0.1:7687")):
+        raise Neo4jError._hydrate_neo4j(code="Neo.TransientError.General.MemoryPoolOutOfMemoryError", message="too much")
 
 
 @provokes(e.StorageFullError)

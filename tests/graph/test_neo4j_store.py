@@ -20,6 +20,7 @@ from Medical_KG_rev.errors import (
     QueryRefusedError,
     StorageFullError,
     StoreCorruptError,
+    StoreOutOfMemoryError,
     StoreUnavailableError,
     UsageError,
 )
@@ -295,7 +296,7 @@ def test_a_server_that_is_not_there_is_named_and_no_secret_is(caplog: pytest.Log
         ("Neo.ClientError.Database.DatabaseNotFound", "no", ConfigurationError, "MK_NEO4J__DATABASE"),
         ("Neo.TransientError.Transaction.DeadlockDetected", "deadlock", StoreUnavailableError, "run the same command again"),
         ("Neo.ClientError.Transaction.LockClientStopped", "late", StoreUnavailableError, "run the same command again"),
-        ("Neo.TransientError.General.MemoryPoolOutOfMemoryError", "much", StoreUnavailableError, "MK_BATCH__GRAPH_SLICE"),
+        ("Neo.TransientError.General.MemoryPoolOutOfMemoryError", "much", StoreOutOfMemoryError, "server.memory.heap.max_size"),
         ("Neo.DatabaseError.General.UnknownError", "No space left on device", StorageFullError, "Free space"),
         ("Neo.DatabaseError.General.UnknownError", "store is corrupt", StoreCorruptError, "medkg restore"),
         ("Neo.ClientError.Schema.ConstraintValidationFailed", "twice", IndexMismatchError, "medkg doctor"),

@@ -15,6 +15,7 @@ from Medical_KG_rev.errors import (
     PartUnavailableError,
     StorageFullError,
     StoreCorruptError,
+    StoreOutOfMemoryError,
     StoreUnavailableError,
 )
 from Medical_KG_rev.models import Caller
@@ -183,6 +184,7 @@ def translated(settings: Neo4jSettings) -> Iterator[None]:
 
     Raises:
         StoreUnavailableError: what may pass: no connection, a deadlock, too much to do, a transaction that took too long.
+        StoreOutOfMemoryError: a transaction that needs more memory than the server gives; a smaller one may pass.
         StorageFullError: the server has run out of disk.
         StoreCorruptError: the server says that what it holds is damaged.
         ConfigurationError: a wrong login, missing rights, no such database, a certificate nobody vouches for, no address.
@@ -235,9 +237,9 @@ def _answered(error: Any, settings: Neo4jSettings) -> MedicalKGError:
             endpoint=url,
         )
     if "OutOfMemory" in code:
-        return StoreUnavailableError(
+        return StoreOutOfMemoryError(
             f"Neo4j at {url} gives a transaction less memory than this one needs: {reason.rstrip('.')}.",
-            remedy="Write fewer documents at once (MK_BATCH__GRAPH_SLICE), or give the server more memory.",
+            remedy="Give the server more memory (server.memory.heap.max_size), then `medkg jobs retry`.",
             endpoint=url,
             store="neo4j",
         )
