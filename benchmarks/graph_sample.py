@@ -60,7 +60,7 @@ def star(edges: int, degree: int, *, entities: int = 100_000, batch: int = 100_0
         for n in range(start, min(edges, start + batch)):
             hub = n * degree // edges != (n + 1) * degree // edges
             subject, target = (0 if hub else chance.randrange(1, entities)), 1 + n % (entities - 1)
-            if hub and n % 2:
+            if hub and chance.random() < 0.5:
                 subject, target = target, subject
             used |= {subject, target}
             claims.append(

@@ -17,7 +17,7 @@ _KEY = tuple(AssertionKey._fields)
 _TALLY = tuple(Tally.__struct_fields__)
 _KNOWN = "MATCH (n:Assertion {assertion_id: $r}) RETURN n.assertion_id, " + ", ".join(f"n.{name}" for name in _KEY + _TALLY)
 _STATED = (
-    "MATCH (n:Assertion {assertion_id: $r})<-[:STATES]-(c:Claim) "
+    "MATCH (n:Assertion {assertion_id: $r}) OPTIONAL MATCH (n)<-[:STATES]-(c:Claim) "
     "RETURN n.assertion_id, c.claim_id, c.document_id, c.method, c.score, c.negated, c.certainty"
 )
 _DOCUMENTS = "MATCH (d:Document {document_id: $r}) RETURN d.document_id, d.source, d.status"
@@ -88,7 +88,7 @@ def _known(session: GraphSession, assertion_ids: Iterable[str]) -> dict[str, Kno
 
 
 def _claims(session: GraphSession, assertion_ids: Iterable[str]) -> defaultdict[str, list[Stated]]:
-    rows = session.for_each(_STATED, sorted(assertion_ids))
+    rows = session.linked(_STATED, sorted(assertion_ids))
     documents = {row[0]: row[1:] for row in session.for_each(_DOCUMENTS, sorted({row[2] for row in rows}))}
     found: defaultdict[str, list[Stated]] = defaultdict(list)
     for assertion_id, claim_id, document_id, method, score, negated, certainty in rows:

@@ -19,13 +19,13 @@ _IDS = {
     "Claim": "MATCH (c:Claim) RETURN c.claim_id ORDER BY c.claim_id",
     "Assertion": "MATCH (:Entity)-[s:RELATED_TO]->(:Entity) RETURN s.number ORDER BY s.number",
 }
-_MENTIONS = f"MATCH (n:Entity {{entity_id: $r}})<-[m:MENTIONS]-(d:Document) RETURN n.entity_id, {read.MENTION}"
+_MENTIONS = f"MATCH (n:Entity {{entity_id: $r}}) OPTIONAL MATCH (n)<-[m:MENTIONS]-(d:Document) RETURN n.entity_id, {read.MENTION}"
 _DOCUMENT_OF = f"MATCH (d:Document {{document_id: $r}}) RETURN {_DOCUMENT}"
 _ENTITY_OF = f"MATCH (n:Entity {{entity_id: $r}}) RETURN {read.ENTITY}"
-_REACHED = "MATCH (n:Entity {entity_id: $r})-[:RELATED_TO]-(o:Entity) RETURN DISTINCT o.entity_id"
-_STEPS_OF = "MATCH (n:Entity {entity_id: $r})-[s:RELATED_TO]->(o:Entity) RETURN s.number, o.entity_id"
+_REACHED = "MATCH (n:Entity {entity_id: $r}) OPTIONAL MATCH (n)-[:RELATED_TO]-(o:Entity) RETURN DISTINCT n.entity_id, o.entity_id"
+_STEPS_OF = "MATCH (n:Entity {entity_id: $r}) OPTIONAL MATCH (n)-[s:RELATED_TO]->(o:Entity) RETURN s.number, o.entity_id"
 _CLAIMS_OF = (
-    "MATCH (n:Entity {entity_id: $r})<-[:SUBJECT]-(c:Claim) OPTIONAL MATCH (c)-[:OBJECT]->(o:Entity) "
+    "MATCH (n:Entity {entity_id: $r}) OPTIONAL MATCH (n)<-[:SUBJECT]-(c:Claim) OPTIONAL MATCH (c)-[:OBJECT]->(o:Entity) "
     "RETURN c.claim_id, c.document_id, o.entity_id"
 )
 _IN_DOCUMENT = (
@@ -33,8 +33,8 @@ _IN_DOCUMENT = (
     f"AND m.end_offset <= $last RETURN n.entity_id, n.type, n.name, {read.MENTION} ORDER BY m.start_offset, m.end_offset"
 )
 _NAMING = (
-    "MATCH (n:Entity {entity_id: $r})<-[:MENTIONS|DESCRIBES]-(d:Document) WHERE d.status <> 'withdrawn' "
-    "RETURN DISTINCT d.document_id"
+    "MATCH (n:Entity {entity_id: $r}) OPTIONAL MATCH (n)<-[:MENTIONS|DESCRIBES]-(d:Document) WHERE d.status <> 'withdrawn' "
+    "RETURN DISTINCT n.entity_id, d.document_id"
 )
 
 
@@ -52,10 +52,10 @@ def around(session: GraphSession, entity_id: str, hops: int) -> Iterator[GraphRe
     hidden = frozenset(read.withdrawn(session))
     known = {row[0] for row in session.for_each(_ENTITY_OF, [entity_id])}
     for _ in range(hops):
-        known |= {row[0] for row in session.for_each(_REACHED, sorted(known))}
-    numbers = sorted(number for number, end in session.for_each(_STEPS_OF, sorted(known)) if end in known)
-    claims = [row for row in session.for_each(_CLAIMS_OF, sorted(known)) if row[2] is None or row[2] in known]
-    mentioning = {row[1] for row in session.for_each(_MENTIONS, sorted(known))}
+        known |= {row[1] for row in session.linked(_REACHED, sorted(known))}
+    numbers = sorted(number for number, end in session.linked(_STEPS_OF, sorted(known)) if end in known)
+    claims = [row for row in session.linked(_CLAIMS_OF, sorted(known)) if row[2] is None or row[2] in known]
+    mentioning = {row[1] for row in session.linked(_MENTIONS, sorted(known))}
     documents = sorted({row[1] for row in claims} | mentioning)
     yield from _records(session, documents, sorted(known), sorted(row[0] for row in claims), numbers, hidden)
 
@@ -75,7 +75,7 @@ def _records(
     for part in _parts(known):
         yield from (read.entity(row) for row in sorted(session.for_each(_ENTITY_OF, part)))
     for part in _parts(known):
-        for entity_id, *row in sorted(session.for_each(_MENTIONS, part)):
+        for entity_id, *row in sorted(session.linked(_MENTIONS, part)):
             if row[0] not in hidden:
                 yield MentionRecord(entity_id=entity_id, mention=read.mention(row))
     for part in _parts(claims):
@@ -86,14 +86,13 @@ def _records(
 
 def _supported(session: GraphSession, entities: Sequence[str]) -> list[str]:
     """Entities that a document which is not withdrawn describes, mentions or makes claims about."""
-    named = (
-        "MATCH (n:Entity {entity_id: $r})<-[:MENTIONS|DESCRIBES]-(d:Document) WHERE d.status <> 'withdrawn' "
-        "RETURN DISTINCT n.entity_id"
+    claimed = (
+        "MATCH (n:Entity {entity_id: $r}) OPTIONAL MATCH (n)<-[:SUBJECT|OBJECT]-(c:Claim) "
+        "RETURN DISTINCT n.entity_id, c.document_id"
     )
-    claimed = "MATCH (n:Entity {entity_id: $r})<-[:SUBJECT|OBJECT]-(c:Claim) RETURN DISTINCT n.entity_id, c.document_id"
     hidden = frozenset(read.withdrawn(session))
-    found = {row[0] for row in session.for_each(named, entities)}
-    found |= {row[0] for row in session.for_each(claimed, entities) if row[1] not in hidden}
+    found = {row[0] for row in session.linked(_NAMING, entities)}
+    found |= {row[0] for row in session.linked(claimed, entities) if row[1] not in hidden}
     return [entity_id for entity_id in entities if entity_id in found]
 
 
@@ -128,4 +127,4 @@ def _named(rows: Sequence[Sequence[Any]], start: int, end: int) -> tuple[Passage
 
 def documents_naming(session: GraphSession, entity_ids: Sequence[str]) -> frozenset[str]:
     """Documents that mention or describe any of these entities."""
-    return frozenset(row[0] for row in session.for_each(_NAMING, sorted(set(entity_ids))))
+    return frozenset(row[1] for row in session.linked(_NAMING, sorted(set(entity_ids))))

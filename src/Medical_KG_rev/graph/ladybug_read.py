@@ -17,14 +17,14 @@ ENTITY = "n.entity_id, n.type, n.name, n.aliases, n.xrefs, n.attributes"
 MENTION = "d.document_id, m.start_offset, m.end_offset, m.text, m.score, m.negated, m.certainty, m.family, m.historical"
 _REFS = "MATCH (n:Entity {entity_id: $r}) RETURN n.entity_id, n.type, n.name"
 _CLAIM = (
-    "MATCH (c:Claim {claim_id: $r})-[:SUBJECT]->(s:Entity) MATCH (c)-[:GENERATED_BY]->(a:Activity) "
+    "MATCH (c:Claim {claim_id: $r}) OPTIONAL MATCH (c)-[:SUBJECT]->(s:Entity) OPTIONAL MATCH (c)-[:GENERATED_BY]->(a:Activity) "
     "OPTIONAL MATCH (c)-[:OBJECT]->(o:Entity) OPTIONAL MATCH (c)-[:STATES]->(n:Assertion) "
     "RETURN c.claim_id, c.document_id, c.predicate, c.value, c.qualifiers, c.score, c.negated, c.method, c.certainty, "
     "a.version, n.assertion_id, s.entity_id, s.type, s.name, o.entity_id, o.type, o.name"
 )
 _EVIDENCE = (
-    "MATCH (v:Evidence)-[:SUPPORTS]->(c:Claim {claim_id: $r}) RETURN c.claim_id, v.document_id, v.start_offset, v.end_offset, "
-    "v.text, v.section, v.page"
+    "MATCH (c:Claim {claim_id: $r}) OPTIONAL MATCH (c)<-[:SUPPORTS]-(v:Evidence) "
+    "RETURN c.claim_id, v.document_id, v.start_offset, v.end_offset, v.text, v.section, v.page"
 )
 _DOCUMENTS = "MATCH (d:Document {document_id: $r}) RETURN d.document_id, d.source, d.status"
 _COUNTS = ("claims_for", "claims_against", "claims_hypothetical", "claims_retracted", "documents")
@@ -32,7 +32,7 @@ _ASSERTION = (
     "MATCH (n:Assertion {assertion_id: $r}) RETURN n.assertion_id, n.subject_id, n.predicate, n.object_id, n.qualifiers, "
     "n.belief, n.belief_against, " + ", ".join(f"n.{name}" for name in _COUNTS)
 )
-_STATED_BY = "MATCH (n:Assertion {assertion_id: $r})<-[:STATES]-(c:Claim) RETURN n.assertion_id, c.claim_id"
+_STATED_BY = "MATCH (n:Assertion {assertion_id: $r}) OPTIONAL MATCH (n)<-[:STATES]-(c:Claim) RETURN n.assertion_id, c.claim_id"
 
 
 def ref(entity_id: str, entity_type: str, name: str) -> EntityRef:
@@ -80,7 +80,7 @@ def withdrawn(session: GraphSession) -> list[str]:
 def claims(session: GraphSession, claim_ids: Sequence[str]) -> tuple[ClaimRow, ...]:
     """These claims with their evidence, in the order given."""
     evidence: defaultdict[str, list[EvidenceRow]] = defaultdict(list)
-    for claim_id, doc_id, start, end, text, section, page in session.for_each(_EVIDENCE, claim_ids):
+    for claim_id, doc_id, start, end, text, section, page in session.linked(_EVIDENCE, claim_ids):
         evidence[claim_id].append(EvidenceRow(doc_id=doc_id, start=start, end=end, text=text, section=section or "", page=page))
     rows = session.for_each(_CLAIM, claim_ids)
     documents = {row[0]: row[1:] for row in session.for_each(_DOCUMENTS, sorted({row[1] for row in rows}))}
@@ -133,7 +133,7 @@ def _assertion(row: Sequence[Any], names: dict[str, EntityRef]) -> AssertionRow:
 def with_claims(session: GraphSession, found: Sequence[AssertionRow], hidden: Iterable[str]) -> dict[str, AssertionRow]:
     """Assertions by id, with their claims but for those of ``hidden`` documents."""
     stated: defaultdict[str, list[str]] = defaultdict(list)
-    for key, claim_id in session.for_each(_STATED_BY, [row.id for row in found]):
+    for key, claim_id in session.linked(_STATED_BY, [row.id for row in found]):
         stated[key].append(claim_id)
     hidden = frozenset(hidden)
     ids = sorted({claim_id for claim_ids in stated.values() for claim_id in claim_ids})

@@ -17,12 +17,12 @@ from Medical_KG_rev.graph.session import GraphSession
 from Medical_KG_rev.models import Entity
 
 _KEY = Property("string", required=True)
-# Each MATCH stands alone: two patterns in one MATCH are planned as a product of both tables.
 _CONTENT = {
-    "Claim": "MATCH (d:Document {document_id: $r})<-[:DERIVED_FROM]-(v:Evidence) MATCH (v)-[:SUPPORTS]->(n:Claim)",
-    "Evidence": "MATCH (d:Document {document_id: $r})<-[:DERIVED_FROM]-(n:Evidence)",
-    "Section": "MATCH (d:Document {document_id: $r})<-[:PART_OF_DOCUMENT]-(n:Section)",
+    "Claim": "OPTIONAL MATCH (k)<-[:DERIVED_FROM]-(v:Evidence) OPTIONAL MATCH (v)-[:SUPPORTS]->(n:Claim)",
+    "Evidence": "OPTIONAL MATCH (k)<-[:DERIVED_FROM]-(n:Evidence)",
+    "Section": "OPTIONAL MATCH (k)<-[:PART_OF_DOCUMENT]-(n:Section)",
 }
+"""What belongs to a document alone, and the way to it."""
 _ORPHANED = {
     "Entity": "MENTIONS|DESCRIBES|SUBJECT|OBJECT",
     "Assertion": "STATES",
@@ -64,13 +64,13 @@ class Removal:
         present = sorted(existing(self._session, "Document", doc_ids))
         if not present:
             return
-        content = {label: self._ids(f"{match} RETURN DISTINCT n.{_key(label)}", present) for label, match in _CONTENT.items()}
+        content = {label: self._reached("Document", present, way, label) for label, way in _CONTENT.items()}
         for label, names in _OF_CLAIMS.items():
-            match = f"MATCH (c:Claim {{claim_id: $r}})-[:{names}]->(n:{label})"
-            self._shared[label] |= self._ids(f"{match} RETURN DISTINCT n.{_key(label)}", sorted(content["Claim"]))
+            way = f"OPTIONAL MATCH (k)-[:{names}]->(n:{label})"
+            self._shared[label] |= self._reached("Claim", sorted(content["Claim"]), way, label)
         for label, names in _OF_DOCUMENTS.items():
-            match = f"MATCH (d:Document {{document_id: $r}})-[:{names}]->(n:{label})"
-            self._shared[label] |= self._ids(f"{match} RETURN DISTINCT n.{_key(label)}", present)
+            way = f"OPTIONAL MATCH (k)-[:{names}]->(n:{label})"
+            self._shared[label] |= self._reached("Document", present, way, label)
         for label, ids in (*content.items(), ("Document", set(present))):
             self._delete(label, ids)
 
@@ -85,10 +85,12 @@ class Removal:
     def _orphans(self, label: str, names: str) -> set[str]:
         unled = f"NOT EXISTS {{ MATCH (n)<-[:{names}]-() }}"
         query = f"MATCH (n:{label} {{{_key(label)}: $r}}) WHERE {unled} RETURN n.{_key(label)}"
-        return self._ids(query, sorted(self._shared[label]))
+        return {row[0] for row in self._session.for_each(query, sorted(self._shared[label]))}
 
-    def _ids(self, query: str, given: Sequence[str]) -> set[str]:
-        return {row[0] for row in self._session.for_each(query, given)}
+    def _reached(self, origin: str, ids: Sequence[str], way: str, label: str) -> set[str]:
+        """Keys of nodes ``n`` on the way from nodes ``k``."""
+        query = f"MATCH (k:{origin} {{{_key(origin)}: $r}}) {way} RETURN DISTINCT k.{_key(origin)}, n.{_key(label)}"
+        return {row[1] for row in self._session.linked(query, ids)}
 
     def _delete(self, label: str, ids: set[str]) -> None:
         self._session.for_each(f"MATCH (n:{label} {{{_key(label)}: $r}}) DETACH DELETE n", sorted(ids))

@@ -16,12 +16,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from Medical_KG_rev.errors import MedicalKGError, StorageFullError, StoreCorruptError, StoreUnavailableError
 from Medical_KG_rev.graph.session import MEBIBYTE, EngineLimits, GraphSession
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CORRUPTION = ("Unable to open database", "Cannot read checkpoint", "hecksum", "orrupt", "IO exception", "Storage exception")
+_NEXT = "graph.next."
 MINIMUM_ROOM_BYTES = 32 * MEBIBYTE
 _POLL_SECONDS = 0.01
 _FICLONE = 0x40049409
@@ -33,7 +35,8 @@ class PublishedGraph:
 
     def __init__(self, folder: Path, limits: EngineLimits) -> None:
         self.path = folder / "graph.lbug"
-        self._next = folder / "graph.next.lbug"
+        # A name for each copy: the engine may let go of one that failed only when the error is forgotten, and then writes once more.
+        self._next = folder / f"{_NEXT}{uuid4().hex}.lbug"
         self._lock = folder / "write.lock"
         self._limits = limits
 
@@ -111,7 +114,7 @@ class PublishedGraph:
             os.truncate(remains, 0)
 
     def _clear(self) -> None:
-        for remains in self._next.parent.glob(f"{self._next.name}*"):
+        for remains in self._next.parent.glob(f"{_NEXT}*"):
             remains.unlink()
 
     def _publish(self) -> None:

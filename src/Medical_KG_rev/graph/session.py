@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 
 MEBIBYTE = 1024 * 1024
 _ROW = re.compile(r"\$r\b")
-ROWS_PER_STATEMENT = 4096
-"""Bounds the memory of one statement: parameters are copied value by value."""
-SINGLE_ROWS = 16
-"""Up to so many, a statement for each is faster than one for all."""
+ROWS_PER_STATEMENT = 1024
+"""Up to so many keys are looked up one by one; for more than 2,048 the engine reads whole tables, and needs memory for them."""
 ROWS_PER_FILE = 100_000
 """Bounds the memory of one statement and the size of its file."""
 
@@ -97,17 +95,21 @@ class GraphSession:
     def for_each(self, statement: str, rows: Iterable[Any]) -> list[list[Any]]:
         """Runs a statement for each row, which it calls ``$r``; what all of them return.
 
-        For a few rows one by one, which finds them by key; for many at once, which may read whole tables, but only once.
+        The statement matches a node by its key and nothing else, so that the engine looks it up: with a relationship in the same
+        MATCH it would join whole tables. :meth:`linked` is for what the node is linked to.
         """
         given, found = list(rows), list[list[Any]]()
-        if len(given) <= SINGLE_ROWS:
-            for row in given:
-                found += self.rows(statement, {"r": row})
-            return found
         together = "UNWIND $rows AS r " + _ROW.sub("r", statement)
         for start in range(0, len(given), ROWS_PER_STATEMENT):
             found += self.rows(together, {"rows": given[start : start + ROWS_PER_STATEMENT]})
         return found
+
+    def linked(self, statement: str, rows: Iterable[Any]) -> list[list[Any]]:
+        """As :meth:`for_each`, for a statement that goes on with OPTIONAL MATCH from the node that it matched by its key.
+
+        Rows whose second column is null are left out: there was nothing to reach.
+        """
+        return [row for row in self.for_each(statement, rows) if row[1] is not None]
 
     def first_rows(
         self, statement: str, parameters: Mapping[str, Any], limit: int, timeout_seconds: float
