@@ -133,6 +133,18 @@ def test_genes_and_variants_are_related_to_diseases(finder: RelationFinder) -> N
     assert found["X:r1193", "X:bruga"] in (p.GENETICALLY_ASSOCIATED, p.MORE_LIKELY_WITH)
 
 
+def test_in_a_long_text_a_sentence_has_to_blame_the_chemical(finder: RelationFinder) -> None:
+    long = " The participants were seen again after some weeks." * 100
+    found = [claim for claim in claims(finder, INDUCED + long) if claim.predicate == p.CAUSES]
+    assert [(claim.subject, claim.object) for claim in found] == [("X:halop", "X:parki")]
+    plain = INDUCED + long
+    text = plain.replace("[c:", "").replace("[d:", "").replace("]", "")
+    assert all("induced" in said or "cause" in said for said in (text[start:end] for start, end in found[0].evidence))
+    about = INDUCED.replace("-induced", " and").replace("can cause", "was stopped in")
+    assert [claim.predicate for claim in claims(finder, about)] == [p.CAUSES]
+    assert claims(finder, about + long) == []
+
+
 def test_two_sentences_that_name_one_each_are_the_evidence_of_both(finder: RelationFinder) -> None:
     text = (
         "Liver injury.\n"

@@ -18,8 +18,8 @@ from Medical_KG_rev.extraction.relations.features import Narrower, pairs_of
 from Medical_KG_rev.extraction.relations.model import Detector, RelationModel
 from Medical_KG_rev.extraction.relations.naming import PREDICATE_OF, denied_predicate, ends
 from Medical_KG_rev.extraction.relations.pairs import Pairs, WordCodes
-from Medical_KG_rev.extraction.relations.units import Unit, units
-from Medical_KG_rev.extraction.relations.wording import Sentence, Stated, certainty_about, denials, sentences, treatments
+from Medical_KG_rev.extraction.relations.units import UNIT_TOKENS, Unit, units
+from Medical_KG_rev.extraction.relations.wording import Sentence, Stated, blames, certainty_about, denials, sentences, treatments
 from Medical_KG_rev.extraction.spans import FoundClaim, FoundMention
 from Medical_KG_rev.models import Certainty
 
@@ -74,7 +74,7 @@ class RelationFinder:
         self._model = RelationModel.open(weights)
         self._narrower: Narrower | None = lru_cache(2_000)(lexicon.narrower) if lexicon is not None else None
         self._codes = WordCodes()
-        self.fingerprint = f"relations-1:{self._model.fingerprint[:16]}"
+        self.fingerprint = f"relations-2:{self._model.fingerprint[:16]}"
 
     def find(self, text: AnalysedText, mentions: Sequence[FoundMention]) -> list[FoundClaim]:
         """The claims, in the order in which parts of the text state them; each once, with its best sentences."""
@@ -100,6 +100,8 @@ class RelationFinder:
         chosen = [pair for pair, probable in chances.items() if probable >= detector.threshold]
         evidence = _Evidence(reading, pairs, detector, np.array(chosen, dtype=np.int64))
         for pair in chosen:
+            if reading.is_part and not evidence.suffices(pair, blaming=True):
+                continue
             if not (chances[pair] < _CLEARLY and reading.treated(pairs, pair)):
                 reading.state(pairs, pair, p.CAUSES, chances[pair], evidence)
 
@@ -119,6 +121,9 @@ class RelationFinder:
             predicate = PREDICATE_OF[kind][self._model.typer.labels[best]]
             probable = float(chance[pair] * of_types[best])
             caused = reading.caused(pairs, pair) if kind == _INDUCED_KIND else 0.0
+            harms = kind == _INDUCED_KIND and predicate == p.POSITIVELY_CORRELATED
+            if reading.is_part and not evidence.suffices(pair, blaming=harms):
+                continue
             if caused == 0 or (predicate == p.TREATS and probable > caused):
                 reading.state(pairs, pair, predicate, probable, evidence)
 
@@ -130,6 +135,8 @@ class _Reading:
         self.text = text
         self.unit = unit
         self.drafts = drafts
+        self.is_part = len(text.words) > UNIT_TOKENS
+        """The detectors have learnt from whole abstracts, which are about what they name; in a part of more a sentence has to say it."""
         self.sentences: dict[int, Sentence] = {sentence.number: sentence for sentence in sentences(unit)}
         self.denied: dict[_Place, Stated] = {}
         for sentence in self.sentences.values():
@@ -220,6 +227,17 @@ class _Evidence:
         if not meetings:
             return [self._apart(pair)], []
         return list(said.values()), list(denied.values())
+
+    def suffices(self, pair: int, *, blaming: bool) -> bool:
+        """Whether a sentence names both; ``blaming``: and has a word of cause or harm for them, and only such ones are left."""
+        if blaming:
+            unit, sentences = self.reading.unit, self.reading.sentences
+            self.meetings[pair] = [
+                (score, first, second)
+                for score, first, second in self.meetings[pair]
+                if blames(sentences[unit.sentence_of[first]], unit.item_of[first], unit.item_of[second])
+            ]
+        return bool(self.meetings[pair])
 
     def _said(self, number: int, first: int, second: int) -> _Said:
         unit = self.reading.unit

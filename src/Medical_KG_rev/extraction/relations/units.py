@@ -19,7 +19,7 @@ RELATED_TYPES: Final = (EntityType.CHEMICAL, EntityType.DISEASE, EntityType.GENE
 
 _TYPE_INDEX: Final = {kind: index for index, kind in enumerate(RELATED_TYPES)} | {EntityType.PHENOTYPE: 1}
 
-_UNIT_TOKENS: Final = 600
+UNIT_TOKENS: Final = 600
 _UNIT_ENTITIES: Final = 32
 _SENTENCE_TOKENS: Final = 250
 _SENTENCE_CHARACTERS: Final = 5_000
@@ -83,11 +83,11 @@ def _title_end(text: AnalysedText) -> int:
 
 
 def _runs(text: AnalysedText) -> Iterator[tuple[int, int]]:
-    """Ranges of sentences of at most about ``_UNIT_TOKENS`` tokens, not fewer than one."""
+    """Ranges of sentences of at most about ``UNIT_TOKENS`` tokens, not fewer than one."""
     sentences = text.sentences
     first = 0
     while first < len(sentences):
-        limit = sentences[first][0] + _UNIT_TOKENS
+        limit = sentences[first][0] + UNIT_TOKENS
         last = first + 1
         while last < len(sentences) and sentences[last][1] <= limit:
             last += 1

@@ -172,6 +172,12 @@ _DOUBTED: Final = re.compile(
     r"\b(?:may|might|could|possib\w*|suggest\w*|suspect\w*|potential(?:ly)?|probabl\w*|likely|unlikely|appears?|seems?|unclear"
     r"|presum\w*|perhaps|putative\w*|hypothe\w*|conceivabl\w*|propos\w*)\b"
 )
+_BLAMED: Final = re.compile(
+    r"\b(?:induc\w*|provok\w*|precipitat\w*|trigger\w*|caus(?:e[ds]?|ing)(?<!any cause)(?<!all - cause)|due to|attributed to"
+    r"|leads? to|led to|leading to|result(?:s|ed|ing)? in|toxic\w*|side effects?|poison\w*)\b"
+)
+_NEAR: Final = 150
+"""Characters between two mentions of which one can be blamed for the other."""
 _MARK: Final = re.compile(r"@\w(\d+)")
 _REACH: Final = 60
 """Characters before a statement in which a word of doubt is about it."""
@@ -209,6 +215,14 @@ def certainty_about(sentence: Sentence, first: int, second: int) -> Certainty:
     """How sure a sentence is of what it says of the mentions at two items."""
     places = [match.start() for match in _MARK.finditer(sentence.words) if int(match[1]) in (first, second)]
     return certainty_of(sentence, min(places), max(places)) if places else Certainty.STATED
+
+
+def blames(sentence: Sentence, first: int, second: int) -> bool:
+    """Whether the mentions at two items stand near each other, with a word of cause or harm between or just before them."""
+    places = [match.start() for match in _MARK.finditer(sentence.words) if int(match[1]) in (first, second)]
+    if not places or max(places) - min(places) > _NEAR:
+        return False
+    return _BLAMED.search(sentence.words, max(0, min(places) - _REACH // 2), max(places)) is not None
 
 
 def _between(match: re.Match[str]) -> str:
