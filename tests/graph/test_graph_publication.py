@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,44 @@ def test_a_reader_keeps_what_it_opened(store: LadybugGraphStore) -> None:
         write(store, ["x:2", "x:3"])
         assert session.count("MATCH (d:Document) RETURN count(*)") == 1
     assert store.stats(TENANT).documents == 3
+
+
+def test_a_store_that_was_asked_before_sees_what_others_publish(store: LadybugGraphStore, tmp_path: Path) -> None:
+    other = LadybugGraphStore(tmp_path)
+    for n in range(5):
+        write(other, [f"x:{n}"])
+        assert store.stats(TENANT).documents == n + 1
+        assert store.stats(TENANT).documents == n + 1
+
+
+def test_many_threads_read_while_one_writes(store: LadybugGraphStore) -> None:
+    write(store, ["x:0"])
+    with ThreadPoolExecutor(6) as pool:
+        answers = [pool.submit(lambda: [store.stats(TENANT).documents for _ in range(15)]) for _ in range(6)]
+        for n in range(1, 6):
+            write(store, [f"x:{n}"])
+        for answer in answers:
+            counts = answer.result()
+            assert counts == sorted(counts)
+    assert store.stats(TENANT).documents == 6
+
+
+def test_what_was_closed_or_replaced_is_open_no_more(store: LadybugGraphStore, tmp_path: Path) -> None:
+    def held() -> list[str]:
+        links = [Path(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+        targets = [os.readlink(link) for link in links if os.path.lexists(link)]
+        return [target for target in targets if target.startswith(str(tmp_path)) and ".lbug" in target]
+
+    write(store, ["x:1"])
+    assert held() == []
+    store.stats(TENANT)
+    assert held() == [str(graph_file(tmp_path))]
+    write(LadybugGraphStore(tmp_path), ["x:2"])
+    store.stats(TENANT)
+    assert held() == [str(graph_file(tmp_path))]
+    store.close()
+    assert held() == []
+    assert store.stats(TENANT).documents == 2
 
 
 @pytest.mark.parametrize("empty", ["truncate", "unlink"])

@@ -15,7 +15,7 @@ from Medical_KG_rev.graph import EngineLimits, GraphWriter, LadybugGraphStore, v
 from Medical_KG_rev.graph.batch import Edge, GraphBatch
 from Medical_KG_rev.graph.schema import SCHEMA_VERSION, GraphSchema, Property, graph_schema, ladybug_statements
 from Medical_KG_rev.graph.schema_check import schema_violations
-from Medical_KG_rev.graph.session import GraphSession
+from Medical_KG_rev.graph.session import writing
 from Medical_KG_rev.graph.staging import FEW_ROWS
 from Medical_KG_rev.models import StageContext
 from Medical_KG_rev.testing.graph import TENANT, study
@@ -135,7 +135,7 @@ ROWS = st.lists(
 
 def test_rows_arrive_as_they_were_by_either_way(tmp_path: Path) -> None:
     taken = iter(range(1_000_000))
-    with GraphSession.open(tmp_path / "rows", EngineLimits(), read_only=False) as session:
+    with writing(tmp_path / "rows", EngineLimits()) as session:
         session.rows("CREATE NODE TABLE T(id STRING PRIMARY KEY, name STRING, words STRING[], n INT64, s DOUBLE, b BOOLEAN)")
 
         @settings(max_examples=30, deadline=None)

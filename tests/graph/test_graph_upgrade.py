@@ -10,7 +10,7 @@ import pytest
 
 from Medical_KG_rev.errors import IndexMismatchError
 from Medical_KG_rev.graph import ClaimRow, EngineLimits, LadybugGraphStore
-from Medical_KG_rev.graph.session import GraphSession
+from Medical_KG_rev.graph.session import writing
 from Medical_KG_rev.testing.graph import DIABETES, METFORMIN, TENANT, study, write
 
 pytestmark = pytest.mark.component
@@ -60,7 +60,7 @@ def store(tmp_path: Path) -> LadybugGraphStore:
 
 def make(root: Path, statements: str) -> None:
     (root / TENANT).mkdir()
-    with GraphSession.open(root / TENANT / "graph.lbug", EngineLimits(), read_only=False) as session:
+    with writing(root / TENANT / "graph.lbug", EngineLimits()) as session:
         for statement in statements.split(";"):
             session.rows(statement)
         session.rows("CHECKPOINT")

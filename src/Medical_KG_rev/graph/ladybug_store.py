@@ -15,6 +15,7 @@ from Medical_KG_rev.graph.ladybug_stats import graph_stats
 from Medical_KG_rev.graph.ladybug_tables import ensure_tables, is_outdated
 from Medical_KG_rev.graph.port import TextRange
 from Medical_KG_rev.graph.publication import PublishedGraph
+from Medical_KG_rev.graph.readers import GraphReaders
 from Medical_KG_rev.graph.results import (
     EntityLookup,
     EntityRef,
@@ -42,12 +43,17 @@ _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 class LadybugGraphStore:
     """A :class:`~Medical_KG_rev.graph.port.GraphStore` in files: ``<root>/<tenant>/graph.lbug``.
 
-    Safe to use from many threads and processes at once; it keeps nothing open between calls.
+    Safe to use from many threads and processes at once. Between calls it keeps the files open that it read last, until
+    :meth:`close`.
     """
 
     def __init__(self, root: Path, limits: EngineLimits | None = None) -> None:
         self._root = root
         self._limits = limits or EngineLimits()
+        self._readers = GraphReaders(self._limits)
+
+    def close(self) -> None:
+        self._readers.close()
 
     def write(
         self,
@@ -157,7 +163,7 @@ class LadybugGraphStore:
             raise UsageError(
                 f"{tenant_id!r} is not a tenant's name.", remedy="Use letters, digits, '.', '_' and '-'.", tenant_id=tenant_id
             )
-        return PublishedGraph(self._root / tenant_id, self._limits)
+        return PublishedGraph(self._root / tenant_id, self._limits, self._readers)
 
 
 def _refused(error: Exception, timeout_seconds: float) -> QueryRefusedError:

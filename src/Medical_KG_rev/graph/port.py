@@ -140,3 +140,7 @@ class GraphStore(Protocol):
     def stats(self, tenant_id: str) -> GraphStats:
         """Counts; all 0 for a tenant that has no graph."""
         ...
+
+    def close(self) -> None:
+        """Lets go of files and connections. The store opens them anew when it is asked again."""
+        ...

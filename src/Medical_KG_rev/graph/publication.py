@@ -19,7 +19,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from Medical_KG_rev.errors import MedicalKGError, StorageFullError, StoreCorruptError, StoreUnavailableError
-from Medical_KG_rev.graph.session import MEBIBYTE, EngineLimits, GraphSession
+from Medical_KG_rev.graph.readers import GraphReaders
+from Medical_KG_rev.graph.session import MEBIBYTE, EngineLimits, GraphSession, writing
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CORRUPTION = ("Unable to open database", "Cannot read checkpoint", "hecksum", "orrupt", "IO exception", "Storage exception")
@@ -33,12 +34,13 @@ _FICLONE = 0x40049409
 class PublishedGraph:
     """One tenant's ``graph.lbug`` and the way it is read and replaced."""
 
-    def __init__(self, folder: Path, limits: EngineLimits) -> None:
+    def __init__(self, folder: Path, limits: EngineLimits, readers: GraphReaders) -> None:
         self.path = folder / "graph.lbug"
-        # A name for each copy: the engine may let go of one that failed only when the error is forgotten, and then writes once more.
+        # A name for each copy: the engine may let go of a failed one only when its error is forgotten, and writes once more then.
         self._next = folder / f"{_NEXT}{uuid4().hex}.lbug"
         self._lock = folder / "write.lock"
         self._limits = limits
+        self._readers = readers
 
     @property
     def size_bytes(self) -> int:
@@ -54,7 +56,7 @@ class PublishedGraph:
         if not self.size_bytes:
             yield None
             return
-        with self._translated(), GraphSession.open(self.path, self._limits, read_only=True) as session:
+        with self._translated(), self._readers.session(self.path) as session:
             yield session
 
     @contextmanager
@@ -77,7 +79,7 @@ class PublishedGraph:
 
     @contextmanager
     def _private(self) -> Iterator[GraphSession]:
-        with GraphSession.open(self._next, self._limits, read_only=False) as session:
+        with writing(self._next, self._limits) as session:
             try:
                 yield session
                 session.rows("CHECKPOINT")
@@ -120,6 +122,7 @@ class PublishedGraph:
     def _publish(self) -> None:
         _sync(self._next)
         self._next.replace(self.path)
+        self._readers.forget(self.path)
         _sync(self.path.parent)
 
     @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +13,7 @@ from Medical_KG_rev.graph.schema import Property
 from Medical_KG_rev.graph.staging import FEW_ROWS, encoded, file_statement, parameter_statement, write_rows
 
 if TYPE_CHECKING:
-    from ladybug import Connection, QueryResult
+    from ladybug import Connection, Database, QueryResult
 
 MEBIBYTE = 1024 * 1024
 _ROW = re.compile(r"\$r\b")
@@ -40,24 +40,6 @@ class GraphSession:
     def __init__(self, connection: Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
-
-    @classmethod
-    @contextmanager
-    def open(cls, path: Path, limits: EngineLimits, *, read_only: bool) -> Iterator[GraphSession]:
-        import ladybug
-
-        database = ladybug.Database(
-            path,
-            read_only=read_only,
-            buffer_pool_size=limits.buffer_bytes if read_only else max(limits.buffer_bytes, limits.write_buffer_bytes),
-            max_num_threads=limits.threads,
-            max_db_size=limits.max_database_bytes,
-        )
-        try:
-            with ladybug.Connection(database) as connection:
-                yield cls(connection, path)
-        finally:
-            database.close()
 
     def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[list[Any]]:
         """All rows that one statement returns."""
@@ -121,3 +103,32 @@ class GraphSession:
 
     def _execute(self, statement: str, parameters: Mapping[str, Any] | None) -> QueryResult:
         return cast("QueryResult", self._connection.execute(statement, dict(parameters or {})))
+
+
+def open_database(path: Path, limits: EngineLimits, *, read_only: bool) -> Database:
+    """Opens a file, which is made where there is none and it may be written."""
+    import ladybug
+
+    return ladybug.Database(
+        path,
+        read_only=read_only,
+        buffer_pool_size=limits.buffer_bytes if read_only else max(limits.buffer_bytes, limits.write_buffer_bytes),
+        max_num_threads=limits.threads,
+        max_db_size=limits.max_database_bytes,
+    )
+
+
+@contextmanager
+def connected(database: Database, path: Path) -> Iterator[GraphSession]:
+    """A session of its own on an open file."""
+    import ladybug
+
+    with ladybug.Connection(database) as connection:
+        yield GraphSession(connection, path)
+
+
+@contextmanager
+def writing(path: Path, limits: EngineLimits) -> Iterator[GraphSession]:
+    """The only session on a file that nobody else has open."""
+    with closing(open_database(path, limits, read_only=False)) as database, connected(database, path) as session:
+        yield session

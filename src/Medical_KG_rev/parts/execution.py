@@ -207,7 +207,7 @@ class PlatformParts(ReadingParts):
         if "dagster" in opened:
             opened.pop("dagster").dispose()
         models = ("backend", "gpu_probe", "sparse_backend", "sparse_gpu_probe", "reranker")
-        stores = ("index_stores", "search_server", "graph_server", "resilience_state")
+        stores = ("index_stores", "search_server", "graph", "graph_server", "resilience_state")
         for name in ("adapters", *models, *stores, "registration", "lineage", "event_sink", "ledger"):
             part = opened.pop(name, None)
             if part is not None:

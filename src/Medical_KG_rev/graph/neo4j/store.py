@@ -46,6 +46,9 @@ class Neo4jGraphStore:
         self._guard = Lock()
         self._is_migrated = False
 
+    def close(self) -> None:
+        self._connection.close()
+
     def write(
         self,
         tenant_id: str,
