@@ -16,7 +16,7 @@ from Medical_KG_rev.extraction.analysis import AnalysedText, analyse
 from Medical_KG_rev.extraction.grounding import Grounder, MentionFinder
 from Medical_KG_rev.extraction.grounding.acceptance import addresses
 from Medical_KG_rev.extraction.grounding.coordination import parts
-from Medical_KG_rev.extraction.grounding.default_convention import informative
+from Medical_KG_rev.extraction.grounding.default_convention import informative, methods_of_research
 from Medical_KG_rev.extraction.grounding.variants import find_variants
 from Medical_KG_rev.extraction.grounding.wording import element, meaning, rewrites
 from Medical_KG_rev.extraction.lexicon import Lexicon, LexiconMatch, NameKind
@@ -470,4 +470,47 @@ def test_people_are_no_species_unless_they_are_called_so() -> None:
     people = (Candidate("NCBITaxon:9606", "Humans", 1.0, "a synonym"),)
     text = "Patients and humans"
     said = [FoundMention(start, end, EntityType.SPECIES, 1.0, "tagger", people) for start, end in ((0, 8), (13, 19))]
-    assert informative(text, said) == said[1:]
+    assert informative(analyse(text), said, ()) == said[1:]
+
+
+def test_how_studies_are_made_is_nothing_done_to_patients() -> None:
+    below = {"MESH:D004812": {"M:registry", "M:weight", "M:survival"}, "MESH:D000886": {"M:weight"}}
+    above = {"M:survival": ("MESH:D004812", "M:outcome")}
+
+    class Tree:
+        def narrower(self, curie: str) -> frozenset[str]:
+            return frozenset(below.get(curie, ()))
+
+        def broader(self, curie: str) -> tuple[str, ...]:
+            return above.get(curie, ("MESH:D004812",))
+
+    methods = methods_of_research(Tree())
+    assert methods == {"M:registry"}
+    said = [
+        FoundMention(0, 8, EntityType.PROCEDURE, 0.8, "lexicon", (Candidate("M:registry", "Registries", 1.0, "its name"),)),
+        FoundMention(9, 15, EntityType.PROCEDURE, 0.8, "lexicon", (Candidate("M:weight", "Weight", 1.0, "its name"),)),
+    ]
+    assert informative(analyse("registry weight"), said, methods) == said[1:]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "is_kept"),
+    [
+        ("Answers were Yes or no.", "Yes", False),
+        ("Arm 2 had it.", "Arm 2", False),
+        ("Fig 4 shows it.", "Fig 4", False),
+        ("50 mg min-1 was given.", "min-1", False),
+        ("CO2 was measured.", "CO2", False),
+        ("The L5 root in lumbar disc herniation.", "L5", False),
+        ("OS and PFS were endpoints.", "OS", False),
+        ("The OS gene was silenced. OS fell.", "OS", True),
+        ("Obstructing substance (OS) was found. OS fell.", "OS", True),
+        ("CD4 counts fell.", "CD4", True),
+        ("BRCA1 carriers were seen.", "BRCA1", True),
+    ],
+)
+def test_what_only_looks_like_a_gene_is_none(text: str, name: str, is_kept: bool) -> None:
+    gene = (Candidate("NCBIGene:1", name, 1.0, "a symbol"),)
+    at = text.rindex(name)
+    said = [FoundMention(start, start + len(name), GENE, 0.9, "tagger", gene) for start in sorted({text.index(name), at})]
+    assert informative(analyse(text), said, ()) == (said if is_kept else [])

@@ -14,7 +14,15 @@ from Medical_KG_rev.extraction.grounding.document import Span
 from Medical_KG_rev.extraction.lexicon import LexiconMatch, LexiconName, NameKind
 from Medical_KG_rev.models import EntityType
 
-__all__ = ["addresses", "glued_to_code", "in_company", "lexicon_spans", "program_share"]
+__all__ = [
+    "addresses",
+    "glued_to_code",
+    "in_company",
+    "is_near_gene_cue",
+    "is_ordinary",
+    "lexicon_spans",
+    "program_share",
+]
 
 _ADDRESS = re.compile(
     r"(?:https?://|ftp://|www\.)[^\s<>\"]+|[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}|(?<!\w)(?:doi:\s*)?10\.\d{4,9}/[^\s<>\"]+",
@@ -25,6 +33,7 @@ _CODE_SIGNS = frozenset("_=<>{}\\@#$`|")
 _PROGRAM_SIGNS = '{}_\\#$`|=<>;[]"'
 _TELLING = frozenset((EntityType.DISEASE, EntityType.CHEMICAL, EntityType.GENE))
 _LONGEST_SYMBOL = 6
+_OTHER_ANIMALS = ("UBERON:2", "UBERON:4", "UBERON:6")
 _FEWEST_SURE = 2
 """Distinct sure names that a text must have before its ordinary words count."""
 
@@ -66,7 +75,12 @@ def lexicon_spans(text: AnalysedText, matches: Sequence[LexiconMatch]) -> list[S
         folded = surface.casefold()
         names = _of_best_type(match.names, surface)
         shouted = surface.isupper() and len(surface) <= _LONGEST_SYMBOL and names[0].kind is NameKind.SYMBOL
-        if (folded in words.never and not shouted) or not _is_name(surface) or glued_to_code(text.text, start, end):
+        if (
+            (is_ordinary(surface) and not shouted)
+            or _is_of_other_animals(surface, names)
+            or not _is_name(surface)
+            or glued_to_code(text.text, start, end)
+        ):
             continue
         kind = names[0].type
         span = Span(start, end, kind, _SCORES[match.how], "lexicon", names)
@@ -107,6 +121,11 @@ def program_share(text: str) -> float:
     return sum(map(text.count, _PROGRAM_SIGNS)) / (text.count(" ") + text.count("\n") + 1)
 
 
+def _is_of_other_animals(surface: str, names: Sequence[LexiconName]) -> bool:
+    """Parts of fishes and flies that are called by a common word: a stripe, the first segment of a thorax (t1)."""
+    return " " not in surface and all(name.concept.startswith(_OTHER_ANIMALS) for name in names)
+
+
 def _is_name(surface: str) -> bool:
     letters = sum(sign.isalpha() for sign in surface)
     return letters > 0 and (len(surface) > 2 or (len(surface) == 2 and letters + sum(sign.isdigit() for sign in surface) == 2))
@@ -140,9 +159,19 @@ def _is_gene(text: AnalysedText, match: LexiconMatch, surface: str) -> bool:
     numbered = any(sign.isdigit() or "\u0370" <= sign <= "\u03ff" for sign in surface)
     if len(surface) > 3 and numbered and sum(sign.isupper() for sign in surface) >= 2:
         return True
+    return is_near_gene_cue(text, match.first, match.last)
+
+
+def is_near_gene_cue(text: AnalysedText, first: int, last: int) -> bool:
+    """Whether a word for what genes are or do stands near the tokens ``[first, last)``."""
     cues = _words().gene_cues
-    near = range(max(0, match.first - _CUE_DISTANCE), min(len(text.words), match.last + _CUE_DISTANCE))
+    near = range(max(0, first - _CUE_DISTANCE), min(len(text.words), last + _CUE_DISTANCE))
     return any(text.words[at].lower() in cues for at in near)
+
+
+def is_ordinary(surface: str) -> bool:
+    """Whether it is never a name on its own."""
+    return surface.casefold() in _words().never
 
 
 def _longest(spans: Iterable[Span]) -> list[Span]:

@@ -11,7 +11,7 @@ from typing import Protocol
 from Medical_KG_rev.extraction.analysis import AnalysedText
 from Medical_KG_rev.extraction.grounding.acceptance import addresses, glued_to_code, in_company, lexicon_spans, program_share
 from Medical_KG_rev.extraction.grounding.candidates import Grounder
-from Medical_KG_rev.extraction.grounding.default_convention import informative
+from Medical_KG_rev.extraction.grounding.default_convention import informative, methods_of_research
 from Medical_KG_rev.extraction.grounding.definitions import follow_definitions, merged, uses
 from Medical_KG_rev.extraction.grounding.document import Span, ground
 from Medical_KG_rev.extraction.grounding.variants import find_variants
@@ -21,7 +21,7 @@ from Medical_KG_rev.models import EntityType
 
 __all__ = ["MentionFinder", "SpanTagger"]
 
-VERSION = "2"
+VERSION = "3"
 
 _VOCABULARIES = {"bc5cdr": "MESH", "ncbi": "MESH", "biored": "MESH"}
 """What the ids of diseases and chemicals are, by convention; the others take the lexicon's first choice."""
@@ -66,6 +66,7 @@ class MentionFinder:
     def __init__(self, lexicon: Lexicon, tagger: SpanTagger | None) -> None:
         self._lexicon = lexicon
         self._tagger = tagger
+        self._methods = methods_of_research(lexicon)
         self._grounders: dict[str | None, Grounder] = {}
 
     @property
@@ -89,7 +90,7 @@ class MentionFinder:
             spans = merged(merged(spans, _variants(text)), [span for span in named if span.type not in _TAGGED])
         spans = _outside(in_company(text.text, spans), addresses(text.text))
         mentions = ground(text, spans, self._grounder(_VOCABULARIES.get(convention)))
-        return mentions if convention else informative(text.text, mentions)
+        return mentions if convention else informative(text, mentions, self._methods)
 
     def _tagged(self, text: AnalysedText, matches: Sequence[LexiconMatch], convention: str) -> list[Span]:
         """The tagger's spans; of program text only those that are no symbols."""

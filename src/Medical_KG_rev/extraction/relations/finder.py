@@ -136,7 +136,7 @@ class _Reading:
         self.unit = unit
         self.drafts = drafts
         self.is_part = len(text.words) > UNIT_TOKENS
-        """The detectors have learnt from whole abstracts, which are about what they name; in a part of more a sentence has to say it."""
+        """The detectors learnt from whole abstracts, which are about what they name; elsewhere a sentence has to say it."""
         self.sentences: dict[int, Sentence] = {sentence.number: sentence for sentence in sentences(unit)}
         self.denied: dict[_Place, Stated] = {}
         for sentence in self.sentences.values():
