@@ -61,6 +61,7 @@ def test_a_text_adds_to_its_record(extractor: DocumentExtractor) -> None:
     assert "MESH:D001171" not in by_id, "references are not read"
     keyword = by_id["MESH:C582435"]
     assert {"Keytruda", "Pembrolizumab"} <= {mention.text for mention in keyword.mentions}, "a keyword is what it means"
+    assert keyword.type is EntityType.CHEMICAL, "of the type that the text has it as"
     for entity in entities:
         assert all(read.text[mention.start : mention.end] == mention.text for mention in entity.mentions)
     for claim in claims:

@@ -24,8 +24,8 @@ _READ = _TELLING | {BlockType.LIST, BlockType.TABLE}
 class DocumentExtractor:
     """States what the record says, then what the running text of the body adds; English only, other texts keep their record.
 
-    What the record has named stays as it is: a text adds mentions and claims, never another type. ``parts`` are the fingerprints
-    of ``claims``.
+    What the record has named stays as it is: a text adds mentions and claims, and the type of what is a mere topic of the record.
+    ``parts`` are the fingerprints of ``claims``.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ class RecordExtractor:
 
     def __init__(self, meaning: Meaning | None = None, version: str = "") -> None:
         self._meaning = meaning
-        self.fingerprint = f"record-2:{version}" if version else "record-2"
+        self.fingerprint = f"record-3:{version}" if version else "record-3"
 
     def execute(self, ctx: StageContext, document: Document) -> tuple[list[Entity], list[Claim]]:  # noqa: ARG002 - the contract's
         """Entities with their mentions, and claims with their evidence; the same for the same document, in the same order."""

@@ -90,9 +90,15 @@ class Statements:
         self.found_claim(FoundClaim(subject_id, predicate, object_id, places, 1.0, "record", value=value, qualifiers=kept))
 
     def found_mention(self, mention: FoundMention, entity_id: str, name: str, xrefs: Iterable[str] = ()) -> None:
-        """States that a text names an entity. A place that the record has stated already stays as it is."""
+        """States that a text names an entity, which tells what kind of thing a mere topic of the record is.
+
+        A place that the record has stated already stays as it is.
+        """
         self.entity(entity_id, mention.type, name, xrefs=xrefs)
-        self._entities[entity_id].mentions.setdefault((mention.start, mention.end), mention)
+        draft = self._entities[entity_id]
+        if draft.type is EntityType.CONCEPT:
+            draft.type = mention.type
+        draft.mentions.setdefault((mention.start, mention.end), mention)
 
     def found_claim(self, claim: FoundClaim) -> None:
         """States a claim; the same again adds its evidence, and the greater score counts."""
