@@ -19,7 +19,7 @@ from measuring import heading, servers, table, targets, workspace
 
 from Medical_KG_rev.graph import GraphStore, LadybugGraphStore
 
-ROUNDS = 15
+ROUNDS = 40
 TENANT = "bench"
 BOUNDS = {"ladybug": 2000.0, "neo4j": 300.0}
 REWRITTEN = {"ladybug": 700.0, "neo4j": 100.0}
