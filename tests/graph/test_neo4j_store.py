@@ -293,6 +293,8 @@ def test_a_server_that_is_not_there_is_named_and_no_secret_is(caplog: pytest.Log
     [
         ("Neo.ClientError.Security.Unauthorized", "no", ConfigurationError, "MK_NEO4J__PASSWORD"),
         ("Neo.ClientError.Security.Forbidden", "no", ConfigurationError, "constraints and indexes"),
+        ("Neo.ClientError.Security.CredentialsExpired", "no", ConfigurationError, "ALTER CURRENT USER"),
+        ("Neo.ClientError.Security.AuthenticationRateLimit", "no", StoreUnavailableError, "after some seconds"),
         ("Neo.ClientError.Database.DatabaseNotFound", "no", ConfigurationError, "MK_NEO4J__DATABASE"),
         ("Neo.TransientError.Transaction.DeadlockDetected", "deadlock", StoreUnavailableError, "run the same command again"),
         ("Neo.ClientError.Transaction.LockClientStopped", "late", StoreUnavailableError, "run the same command again"),

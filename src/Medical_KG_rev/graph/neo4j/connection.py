@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -31,6 +33,10 @@ ROWS_PER_STATEMENT = 1_000
 _IDLE_SECONDS = 1.0
 """A connection unused for longer is tried before it is trusted: the server may have been started anew."""
 _REMEDY = "Check that it runs (`medkg doctor`) and run the same command again; what was committed is kept."
+_PLAIN = "If the server speaks without TLS, write MK_NEO4J__URL without `+s`, and leave MK_NEO4J__CA_FILE out. " + _REMEDY
+_ENCRYPTED = "If the server wants TLS, write MK_NEO4J__URL with `+s`, or give MK_NEO4J__CA_FILE. " + _REMEDY
+_LOGIN = "Check MK_NEO4J__USER and MK_NEO4J__PASSWORD, and that they may read, write and make constraints and indexes."
+_FIRST_LOGIN = "The password is the first one: give the user a new one (ALTER CURRENT USER SET PASSWORD FROM … TO …)."
 _FULL = ("disk space", "No space left", "out of disk", "DiskFull")
 _MAY_PASS = ("Neo.TransientError.", "Neo.ClientError.Transaction.")
 """The second: the transaction was ended, because it took or waited too long or because the server stops."""
@@ -153,6 +159,8 @@ class Neo4jConnection:
         from neo4j import GraphDatabase, NotificationMinimumSeverity, TrustCustomCAs
         from neo4j.exceptions import ConfigurationError as DriverConfigurationError
 
+        # What it would print is in the errors that it raises.
+        logging.getLogger("neo4j").addHandler(logging.NullHandler())
         settings = self.settings
         trust: dict[str, Any] = {}
         if settings.ca_file is not None:
@@ -204,16 +212,32 @@ def translated(settings: Neo4jSettings) -> Iterator[None]:
 
 
 def _unreached(error: Exception, settings: Neo4jSettings) -> MedicalKGError:
-    cause: BaseException | None = error
-    while cause is not None:
-        if "CERTIFICATE_VERIFY_FAILED" in str(cause):
-            return ConfigurationError(
-                f"Neo4j at {settings.url} cannot be trusted: {first_line(cause)}.",
-                remedy="Name the file with its certificate authority: MK_NEO4J__CA_FILE.",
-                endpoint=settings.url,
-            )
-        cause = cause.__cause__
-    return unavailable(settings.url, first_line(error))
+    causes = list(_causes(error))
+    told = " ".join(map(str, causes))
+    reason = first_line(causes[-1])
+    if "CERTIFICATE_VERIFY_FAILED" in told:
+        problem, remedy = f"cannot be trusted: {reason}", "Name the file with its certificate authority: MK_NEO4J__CA_FILE."
+    elif "NO_CERTIFICATE" in told:
+        problem, remedy = f"is given a file without a certificate: {settings.ca_file}", "Correct MK_NEO4J__CA_FILE."
+    elif "looks like HTTP" in told:
+        problem, remedy = "answers in HTTP", "Give the port of Bolt in MK_NEO4J__URL: 7687 unless the server has another."
+    elif any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return unavailable(settings.url, f"TLS fails: {reason}", _PLAIN)
+    elif "andshake response" in told:
+        return unavailable(settings.url, f"its greeting is none of Bolt: {reason}", _ENCRYPTED)
+    else:
+        return unavailable(settings.url, reason)
+    return ConfigurationError(f"Neo4j at {settings.url} {problem}.", remedy=remedy, endpoint=settings.url)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, and what led to it, the first cause last."""
+    yield error
+    if isinstance(error, BaseExceptionGroup):
+        for member in error.exceptions:
+            yield from _causes(member)
+    if error.__cause__ is not None:
+        yield from _causes(error.__cause__)
 
 
 def _answered(error: Any, settings: Neo4jSettings) -> MedicalKGError:
@@ -224,10 +248,12 @@ def _answered(error: Any, settings: Neo4jSettings) -> MedicalKGError:
             remedy="Free space there and run the same command again; what was committed is kept.",
             endpoint=url,
         )
+    if code == "Neo.ClientError.Security.AuthenticationRateLimit":
+        return unavailable(url, "there were too many wrong logins", _LOGIN + " It answers again after some seconds.")
     if code.startswith("Neo.ClientError.Security."):
         return ConfigurationError(
             f"Neo4j at {url} refuses the login ({code.rpartition('.')[2]}).",
-            remedy="Check MK_NEO4J__USER and MK_NEO4J__PASSWORD, and that they may read, write and make constraints and indexes.",
+            remedy=_FIRST_LOGIN if code.endswith(".CredentialsExpired") else _LOGIN,
             endpoint=url,
         )
     if code == "Neo.ClientError.Database.DatabaseNotFound":
@@ -263,6 +289,6 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".: ")
 
 
-def unavailable(url: str, reason: str) -> StoreUnavailableError:
+def unavailable(url: str, reason: str, remedy: str = _REMEDY) -> StoreUnavailableError:
     """The error of a server that may answer later."""
-    return StoreUnavailableError(f"Neo4j at {url} does not answer: {reason}.", remedy=_REMEDY, endpoint=url, store="neo4j")
+    return StoreUnavailableError(f"Neo4j at {url} does not answer: {reason}.", remedy=remedy, endpoint=url, store="neo4j")
