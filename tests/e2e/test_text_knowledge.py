@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,9 @@ def test_an_ingest_makes_a_graph_and_hits_that_name_things(reading: Medkg, tmp_p
         .json["rows"]
     )
     assert all(row[0] in TEXTS["b"] for row in rows)
+    made_by = "MATCH (c:Claim)-[:GENERATED_BY]->(a:Activity {method: 'relation-model'}) RETURN DISTINCT a.version"
+    [[version]] = reading("graph", "query", made_by, "--json").expect(0).json["rows"]
+    assert re.fullmatch(r"record-\d+:meaning-\d+:\w+\+text-\d+:\w+\+eligibility-\d+", version), "the extractor's fingerprint"
     receipt = reading("delete", "local:b", "--json").expect(0).json
     assert receipt["removed"]["graph_nodes"] > 0
     assert reading("graph", "show", "MESH:D002220", "--json").expect(1).json["entity"] is None

@@ -485,7 +485,7 @@ def test_a_gate_that_is_not_met_in_time_ends_its_job_as_its_row_says(desk: Desk,
 def test_a_gate_that_is_opened_before_its_document_is_there(desk: Desk, check_row: Check) -> None:
     job = bring_to_gate(desk)
     behind = Pipeline("auto", "1.0", (), order=("ingest", "download", "chunk"), part="pdf_ir_ready")
-    stage = PipelineStage("chunk", "chunk", "default", (), None, "", "pdf_ir_ready")
+    stage = PipelineStage("chunk", "chunk", "default", (), None, "", "{}", "pdf_ir_ready")
     batch = BatchState(Lease("b2", "w1", 1), None, behind, [job], FilesystemObjectStore(Path("unused")))
     (document,) = batch.documents
     check_row(error_of(e.NothingBroughtError, lambda: require_input(batch, document, stage)))

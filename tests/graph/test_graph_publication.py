@@ -131,8 +131,8 @@ def test_many_threads_read_while_one_writes(store: LadybugGraphStore) -> None:
 
 def test_what_was_closed_or_replaced_is_open_no_more(store: LadybugGraphStore, tmp_path: Path) -> None:
     def held() -> list[str]:
-        links = [Path(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
-        targets = [os.readlink(link) for link in links if os.path.lexists(link)]
+        links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        targets = [str(link.readlink()) for link in links]
         return [target for target in targets if target.startswith(str(tmp_path)) and ".lbug" in target]
 
     write(store, ["x:1"])

@@ -18,13 +18,12 @@ _REMEDY = "Nothing of the document was written. Correct what extracts it, then `
 class GraphWriter:
     """Checks the constraints, leaves out documents that break them, and writes the others in one transaction.
 
-    ``extractor`` is the fingerprint of what makes the claims, which the graph records with them; without one, it records the
+    With the claims it records what made them: the fingerprint of the extractor (``ctx.producer``), or where it is not known the
     pipeline and its version.
     """
 
-    def __init__(self, store: GraphStore, *, extractor: str = "") -> None:
+    def __init__(self, store: GraphStore) -> None:
         self._store = store
-        self._extractor = extractor
         self.fingerprint = f"graph-writer-2:schema-{SCHEMA_VERSION}"
 
     def execute(self, ctx: StageContext, entities: list[Entity], claims: list[Claim]) -> GraphWriteReceipt:
@@ -45,7 +44,7 @@ class GraphWriter:
         left_out = tuple(violation for found in broken.values() for violation in found)
         if not valid:
             return GraphWriteReceipt(0, 0, failed, left_out)
-        activity = self._extractor or "@".join(filter(None, (ctx.pipeline_name, ctx.pipeline_version)))
+        activity = ctx.producer or "@".join(filter(None, (ctx.pipeline_name, ctx.pipeline_version)))
         written = self._store.write(ctx.tenant_id, valid, ctx.versions, *_kept(valid, entities, claims), activity=activity)
         return GraphWriteReceipt(written.nodes, written.relationships, {**written.per_document, **failed}, left_out)
 

@@ -19,6 +19,7 @@ class StageContext:
 
     For stages that take many documents at once (embed, index, kg) ``doc_id`` is None and ``documents`` lists the ids;
     ``versions`` maps each to the version that the stores record: a digest of its content and of all that made it.
+    ``producer`` is the fingerprint of the stage whose output this one takes; empty where a gate brought it.
     """
 
     tenant_id: str
@@ -31,6 +32,7 @@ class StageContext:
     pipeline_name: str = ""
     pipeline_version: str = ""
     stage: str = ""
+    producer: str = ""
 
 
 class AdapterRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,14 +16,17 @@ from Medical_KG_rev.orchestration.topology import PipelineTopologyConfig, order
 
 @dataclass(frozen=True, slots=True)
 class PipelineStage:
-    """One stage of a pipeline. ``fingerprint`` covers the implementation and the stage's own configuration."""
+    """One stage of a pipeline."""
 
     name: str
     type: str
     policy: str
     depends_on: tuple[str, ...]
     implementation: Any
-    fingerprint: str
+    version: str
+    """The fingerprint of the implementation."""
+    config: str
+    """The stage's own configuration as JSON."""
     input_from: str | None
     """The stage whose output this one takes, or the gate that brings it; None for the first."""
 
@@ -44,6 +47,11 @@ class PipelineStage:
     def key(self, input_digest: str) -> str:
         """The key of this stage's artifact for an input: equal keys mean equal outputs."""
         return hashlib.sha256(f"{self.type}\0{self.fingerprint}\0{input_digest}".encode()).hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the same input would give another output."""
+        return f"{self.version}\0{self.config}"
 
     def live_versions(self, tenant_id: str, doc_ids: Sequence[str]) -> Mapping[str, str]:
         """What an effect's store holds now, where the implementation can say; else nothing, so that all is written."""
@@ -70,6 +78,10 @@ class Pipeline:
 
     def stage(self, name: str) -> PipelineStage:
         return next(stage for stage in self.stages if stage.name == name)
+
+    def producer(self, stage: PipelineStage) -> str:
+        """The version of what makes a stage's input; empty where a gate brings it."""
+        return next((above.version for above in self.stages if above.name == stage.input_from), "")
 
     @property
     def ends(self) -> frozenset[str]:
@@ -159,7 +171,8 @@ def assemble(
                 policy=plan.policy,
                 depends_on=plan.depends_on,
                 implementation=implementation,
-                fingerprint=f"{_fingerprint(implementation)}\0{json.dumps(plan.config, sort_keys=True)}",
+                version=_fingerprint(implementation),
+                config=json.dumps(plan.config, sort_keys=True),
                 input_from=source,
             )
         )

@@ -469,6 +469,7 @@ class StageRunner:
             pipeline_name=batch.pipeline.name,
             pipeline_version=batch.pipeline.version,
             stage=stage.name,
+            producer=batch.pipeline.producer(stage),
         )
 
 
