@@ -93,15 +93,16 @@ def _lexicon(parts: PlatformParts) -> Lexicon | None:
 
 def _find(lexicon: Lexicon | None, graph: GraphStore, tenant_id: str, entity: str) -> EntityRef:
     from Medical_KG_rev.graph import EntityRef
+    from Medical_KG_rev.graph.naming import meant
 
     known = lexicon.concept(entity.strip()) if lexicon is not None else None
     if known is not None:
         return EntityRef(id=known.id, type=known.type, name=known.name)
-    candidates = graph.find(tenant_id, entity)
+    candidates = meant(graph.find(tenant_id, entity))
     if not candidates and lexicon is not None:
-        meant = {name.concept: name for name in lexicon.lookup(entity)}
+        called = {name.concept: name for name in lexicon.lookup(entity)}
         candidates = tuple(
-            EntityRef(id=each.id, type=each.type, name=each.name) for each in map(lexicon.concept, meant) if each is not None
+            EntityRef(id=each.id, type=each.type, name=each.name) for each in map(lexicon.concept, called) if each is not None
         )
     if len(candidates) == 1:
         return candidates[0]

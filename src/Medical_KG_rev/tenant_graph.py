@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     from Medical_KG_rev.graph import EntityLookup, EntityRef, GraphPath, GraphRecord, GraphStats, GraphStore, Neighbour, QueryRows
     from Medical_KG_rev.graph.exports import ExportReceipt, WrittenFile
@@ -21,12 +23,23 @@ class TenantGraph:
     tenant: str
 
     def show(self, entity: str, *, limit: int = 25) -> EntityLookup:
-        """What the graph knows of an entity, by id or name."""
-        return self.store.show(self.tenant, entity, limit)
+        """What the graph knows of an entity, by id or name; of several that share the name, as :meth:`find`."""
+        from Medical_KG_rev.graph.naming import meant
+
+        found = self.store.show(self.tenant, entity, limit)
+        if len(found.candidates) < limit and len(only := meant(found.candidates)) == 1:
+            return msgspec.structs.replace(self.store.show(self.tenant, only[0].id, limit), query=entity)
+        return found
 
     def find(self, text: str, *, limit: int = 25) -> tuple[EntityRef, ...]:
-        """Entities by id, in any case; where no id is that, by name or alias."""
-        return self.store.find(self.tenant, text, limit)
+        """Entities by id, in any case; where no id is that, by name or alias.
+
+        Of several that share a name, only the one that a vocabulary knows, where there is one alone.
+        """
+        from Medical_KG_rev.graph.naming import meant
+
+        found = self.store.find(self.tenant, text, limit)
+        return meant(found) if len(found) < limit else found
 
     def neighbours(self, entity_id: str, *, hops: int = 1, limit: int = 100) -> tuple[Neighbour, ...]:
         """Entities that assertions link to this one: at most ``limit`` of each hop, the most believed first."""

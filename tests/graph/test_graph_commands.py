@@ -24,8 +24,11 @@ DRUG = Entity(id="MESH:D008687", type=EntityType.CHEMICAL, name="Metformin", ali
 ACIDOSIS = Entity(id="MESH:D000140", type=EntityType.DISEASE, name="Acidosis, Lactic", aliases=("lactic acidosis",))
 KIDNEY = Entity(id="MESH:D051437", type=EntityType.DISEASE, name="Renal insufficiency", aliases=("twin",))
 GENE = Entity(id="NCBIGene:1", type=EntityType.GENE, name="A1BG", aliases=("twin",))
+ARM = Entity(id="clinicaltrials:NCT1:arm:1", type=EntityType.STUDY_ARM, name="Metformin")
+SPELLED = Entity(id="MK:chemical:0123456789ab", type=EntityType.CHEMICAL, name="LA-1000", aliases=("METFORMIN",))
 ALONE = Entity(id="MESH:D000001", type=EntityType.DISEASE, name="Alone")
 ENTITIES = [DRUG, ACIDOSIS, KIDNEY, GENE]
+NAMESAKES = [ARM, SPELLED]
 
 
 def claim(number: int, doc_id: str, subject: Entity, predicate: str, end: Entity, text: str, **more: object) -> Claim:
@@ -65,8 +68,8 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for tenant, documents in content.items():
         with Platform.open(data_dir=folder, tenant=tenant) as platform:
             for doc_id, entities, claims in documents:
-                lone = [] if doc_id != "PMID:1" else [ALONE]
-                stated = [claim(4, doc_id, ALONE, "biolink:related_to", ALONE, "Alone with itself.")] if lone else []
+                lone = [] if doc_id != "PMID:1" else [ALONE, *NAMESAKES]
+                stated = [claim(n, doc_id, one, "biolink:related_to", one, f"Alone {n}.") for n, one in enumerate(lone, start=4)]
                 platform.parts.graph.write(tenant, [doc_id], {doc_id: "1"}, [*entities, *lone], [*claims, *stated])
     return folder
 
@@ -127,6 +130,14 @@ def test_a_name_of_several_things_lists_them(graph: Callable[..., Result], tmp_p
     assert not (tmp_path / "x").exists()
 
 
+def test_a_name_means_what_a_vocabulary_knows(graph: Callable[..., Result], data_dir: Path) -> None:
+    assert graph("show", "metformin").stdout.startswith("Metformin  [chemical]  MESH:D008687")
+    assert graph("show", "LA-1000").stdout.startswith("LA-1000  [chemical]  MK:chemical:")
+    with Platform.open(data_dir=data_dir) as platform:
+        assert [found.id for found in platform.graph.find("Metformin")] == [DRUG.id]
+        assert platform.graph.show("METFORMIN").query == "METFORMIN"
+
+
 def test_what_is_unknown_or_out_of_reach_is_said(graph: Callable[..., Result]) -> None:
     unknown = graph("path", "metformin", "nonsense")
     assert (code(unknown), "knows nothing of 'nonsense'" in unknown.stderr) == (1, True)
@@ -143,7 +154,7 @@ def test_every_format_gives_a_receipt_that_is_true(graph: Callable[..., Result],
     assert code(done) == 0
     receipt = json.loads(done.stdout)
     assert receipt["read"]["documents"] == 3
-    assert receipt["read"]["claims"] == 10
+    assert receipt["read"]["claims"] == 12
     for file in receipt["files"]:
         assert hashlib.sha256(Path(file["path"]).read_bytes()).hexdigest() == file["sha256"]
     text = graph("export", "--format", format, "--out", tmp_path / "out")

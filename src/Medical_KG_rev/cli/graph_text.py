@@ -17,8 +17,9 @@ QUOTES_PER_ASSERTION = 2
 def print_entity(entity: EntityView) -> None:
     """Name, ids, assertions with their beliefs, claims with their evidence, and where it is mentioned."""
     click.echo(f"{entity.name}  [{entity.type}]  {entity.id}")
-    if entity.aliases:
-        click.echo(f"  also: {', '.join(entity.aliases)}")
+    others = {alias.casefold(): alias for alias in reversed(entity.aliases) if alias.casefold() != entity.name.casefold()}
+    if others:
+        click.echo(f"  also: {', '.join(reversed(others.values()))}")
     if entity.xrefs:
         click.echo(f"  see: {', '.join(entity.xrefs)}")
     if entity.assertions:
