@@ -269,3 +269,40 @@ def test_a_retry_from_ingest_fetches_again(world, make_source) -> None:
     assert world.session.retry(jobs)["failed"] == 1
     assert world.session.retry(jobs, from_stage="ingest")["completed"] == 1
     assert world.stages.calls("ingest") == [("a",)]
+
+
+def test_a_new_version_of_the_extractor_extracts_anew_and_nothing_else(make_world: Callable) -> None:
+    first = make_world(worker="w1")
+    first.ingest(TEN)
+    same = make_world(worker="w2")
+    same.stages.indexed, same.stages.graph, same.stages.texts = first.stages.indexed, first.stages.graph, first.stages.texts
+    assert same.ingest(TEN)["unchanged"] == 10, "the same version does nothing"
+    assert same.stages.log == []
+
+    newer = type(same.stages.implementations()["extract"])(same.stages)
+    newer.fingerprint = "toy-2"
+    same.stages.own["extract"] = newer
+    result = same.ingest(TEN)
+    assert (result["completed"], result["unchanged"], result["failed"]) == (10, 0, 0)
+    assert {stage for stage, _ in same.stages.log} == {"extract", "kg"}, "what came before it, and the index, stay as they are"
+    assert len(same.stages.calls("extract")) == 10
+    same.stages.log.clear()
+    assert same.ingest(TEN)["unchanged"] == 10
+    assert same.stages.log == []
+
+
+def test_the_graph_is_told_which_extractor_made_its_claims(make_world: Callable) -> None:
+    world = make_world()
+    graph = world.stages.implementations()["kg"]
+    told, execute = [], graph.execute
+
+    def telling(ctx, entities, claims):
+        told.append(ctx.producer)
+        return execute(ctx, entities, claims)
+
+    graph.execute = telling
+    extractor = type(world.stages.implementations()["extract"])(world.stages)
+    extractor.fingerprint = "toy-extractor-2"
+    world.stages.own |= {"kg": graph, "extract": extractor}
+    world.ingest(TEN[:1])
+    assert told == ["toy-extractor-2"]
