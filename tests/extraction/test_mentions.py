@@ -501,6 +501,8 @@ def test_how_studies_are_made_is_nothing_done_to_patients() -> None:
         ("Fig 4 shows it.", "Fig 4", False),
         ("50 mg min-1 was given.", "min-1", False),
         ("CO2 was measured.", "CO2", False),
+        ("The eGFR fell below 30.", "eGFR", False),
+        ("Mutations of EGFR were found.", "EGFR", True),
         ("The L5 root in lumbar disc herniation.", "L5", False),
         ("OS and PFS were endpoints.", "OS", False),
         ("The OS gene was silenced. OS fell.", "OS", True),

@@ -20,6 +20,8 @@ _PEOPLE = "NCBITaxon:9606"
 _PEOPLE_BY_NAME = frozenset({"human", "humans", "homo sapiens", "h. sapiens", "h sapiens"})
 _MEASURES = frozenset({"fev", "fev1", "fev-1", "fev 1", "co2"})
 """What trials measure, and a gene's symbol besides."""
+_FILTRATION = re.compile(r"eGFRs?|eGFR[\s-]?[A-Z-]+")
+"""The estimated glomerular filtration rate, which only its first letter tells from the growth factor's receptor."""
 
 _METHODS, _BODY_MEASURES = ("MESH:D004812", "MESH:D012107"), "MESH:D000886"
 _SHORT_SYMBOL = 3
@@ -86,6 +88,7 @@ def _tells(surface: str, mention: FoundMention, methods: Collection[str], spinal
 def _is_no_gene(surface: str, spinal: bool) -> bool:
     return (
         surface.casefold() in _MEASURES
+        or _FILTRATION.fullmatch(surface) is not None
         or (is_ordinary(surface) and not surface.isupper())
         or _COUNTED.fullmatch(surface) is not None
         or _PER_UNIT.fullmatch(surface) is not None
