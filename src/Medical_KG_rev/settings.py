@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from importlib import resources
@@ -461,6 +462,11 @@ def _secrets_in(model: BaseModel) -> Iterator[SecretStr]:
             yield from (item for item in value if isinstance(item, SecretStr))
         elif isinstance(value, BaseModel):
             yield from _secrets_in(value)
+
+
+def data_folder() -> Path:
+    """The data folder by the environment: known although settings lack what `medkg services` is asked for."""
+    return Path(os.environ.get("MK_DATA_DIR") or user_data_path("medical-kg-rev"))
 
 
 def settings_from(overrides: Mapping[str, Any]) -> Settings:

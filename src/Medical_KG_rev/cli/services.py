@@ -113,9 +113,9 @@ def fetch(output: Output, names: tuple[str, ...]) -> None:
 def _servers(output: Output, names: Iterable[str]) -> list[Server]:
     """The servers with these names, in the order of the catalogue; all where none is named."""
     from Medical_KG_rev.services import CATALOGUE, find_server
-    from Medical_KG_rev.settings import Settings
+    from Medical_KG_rev.settings import data_folder
 
-    data_dir = (output.data_dir or Settings(profile="embedded").data_dir).absolute()
+    data_dir = (output.data_dir or data_folder()).absolute()
     wanted = {name: find_server(name, data_dir) for name in names or CATALOGUE}
     return [wanted[name] for name in CATALOGUE if name in wanted]
 
