@@ -59,6 +59,8 @@ NAMES: dict[str, tuple[EntityType, tuple[str, ...]]] = {
     "NCBIGene:6418": (GENE, ("SET", "SET nuclear proto-oncogene")),
     "NCBIGene:847": (GENE, ("CAT", "catalase")),
     "UBERON:0002107": (ANATOMY, ("hepatic lobe",)),
+    "UBERON:0002371": (ANATOMY, ("bone marrow",)),
+    "MESH:D001853": (ANATOMY, ("Bone Marrow",)),
     "HP:0012378": (PHENOTYPE, ("wandering gait",)),
 }
 PARENTS = {"MONDO:0008903": ("MESH:D008171",)}
@@ -170,6 +172,11 @@ def test_a_symbol_is_a_gene_where_the_words_around_say_so(finder: MentionFinder)
     assert found(finder, company + "the CAT gene was expressed.")["CAT"] == ("NCBIGene:847",)
     assert "CAT" not in found(finder, company + "seen by CAT yesterday.")
     assert found(finder, company + "TP53 was seen.")["TP53"] == ("NCBIGene:7157",)
+
+
+@pytest.mark.parametrize("name", ["bone marrow", "Bone marrow", "Bone Marrow"])
+def test_a_part_of_the_body_is_the_same_in_any_case(finder: MentionFinder, name: str) -> None:
+    assert found(finder, f"{name} was examined.") == {name: ("UBERON:0002371",)}
 
 
 def test_everyday_names_count_in_company_only(finder: MentionFinder) -> None:

@@ -36,6 +36,7 @@ _PREFIXES: dict[EntityType, dict[str, float]] = {
     EntityType.PHENOTYPE: {"MESH": 1.0, "HP": 0.98, "MONDO": 0.95, "DOID": 0.93},
     EntityType.CHEMICAL: {"MESH": 1.0, "CHEBI": 0.95, "DRUGBANK": 0.95, "UNII": 0.94},
     EntityType.GENE: {"NCBIGene": 1.0, "HGNC": 0.97, "MESH": 0.8},
+    EntityType.ANATOMY: {"UBERON": 1.0, "CL": 1.0, "GO": 0.995, "MESH": 0.985},
 }
 _OTHER_PREFIX = 0.97
 _CHEMICALS = ("MESH:", "CHEBI:", "DRUGBANK:", "UNII:")
