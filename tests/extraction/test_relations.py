@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,23 @@ def test_a_denied_mention_denies_what_is_said_of_it(finder: RelationFinder) -> N
     plain, mentions = marked(INDUCED, Context(negated=True))
     found = finder.find(analyse(plain), mentions)
     assert [(claim.predicate, claim.negated) for claim in found] == [(p.CAUSES, True)]
+
+
+@pytest.mark.parametrize(("absent", "expected"), [("c", set()), ("d", {(p.CAUSES, True)})])
+def test_what_is_absent_denies_as_a_disease_alone(finder: RelationFinder, absent: str, expected: set[tuple[str, bool]]) -> None:
+    plain, mentions = marked(INDUCED)
+    denied = [
+        replace(mention, context=Context(negated=True)) if mention.type is TYPES[absent] else mention for mention in mentions
+    ]
+    assert {(claim.predicate, claim.negated) for claim in finder.find(analyse(plain), denied)} == expected
+
+
+def test_a_sentence_that_says_something_does_not_deny_it_by_the_way(finder: RelationFinder) -> None:
+    plain, mentions = marked(
+        INDUCED.replace("parkinsonism] in the elderly", "parkinsonism] (the controls had no [d:parkinsonism])")
+    )
+    told = [replace(mention, context=Context(negated=True)) if at == 2 else mention for at, mention in enumerate(mentions)]
+    assert [(claim.predicate, claim.negated) for claim in finder.find(analyse(plain), told)] == [(p.CAUSES, False)]
 
 
 def test_genes_and_variants_are_related_to_diseases(finder: RelationFinder) -> None:

@@ -21,7 +21,7 @@ from Medical_KG_rev.extraction.relations.pairs import Pairs, WordCodes
 from Medical_KG_rev.extraction.relations.units import UNIT_TOKENS, Unit, units
 from Medical_KG_rev.extraction.relations.wording import Sentence, Stated, blames, certainty_about, denials, sentences, treatments
 from Medical_KG_rev.extraction.spans import FoundClaim, FoundMention
-from Medical_KG_rev.models import Certainty
+from Medical_KG_rev.models import Certainty, EntityType
 
 BY_MODEL: Final = "relation-model"
 BY_RULE: Final = "relation-rule"
@@ -45,6 +45,9 @@ class _Draft:
     certainty: Certainty
     evidence: dict[tuple[int, int], None] = field(default_factory=dict)
 
+
+_SILENT: Final = "nothing"
+_ILLNESSES: Final = frozenset((EntityType.DISEASE, EntityType.PHENOTYPE))
 
 _Key = tuple[str, str, str, bool]
 _Place = tuple[int, int]
@@ -74,7 +77,7 @@ class RelationFinder:
         self._model = RelationModel.open(weights)
         self._narrower: Narrower | None = lru_cache(2_000)(lexicon.narrower) if lexicon is not None else None
         self._codes = WordCodes()
-        self.fingerprint = f"relations-2:{self._model.fingerprint[:16]}"
+        self.fingerprint = f"relations-3:{self._model.fingerprint[:16]}"
 
     def find(self, text: AnalysedText, mentions: Sequence[FoundMention]) -> list[FoundClaim]:
         """The claims, in the order in which parts of the text state them; each once, with its best sentences."""
@@ -179,7 +182,7 @@ class _Reading:
             ranges = dict.fromkeys(place for found, _ in said for place in found)
             self._draft((subject, predicate, target, False), _Draft(score, BY_MODEL, certainty, ranges))
         for (found, certainty), verb in denied:
-            denied_as = denied_predicate(kind, verb) if verb else predicate
+            denied_as = denied_predicate(kind, verb) if verb else (p.CAUSES if kind == _INDUCED_KIND else predicate)
             if denied_as is None:
                 continue
             subject, target = ends(kind, denied_as, self._id(pairs.first[pair]), self._id(pairs.second[pair]))
@@ -216,10 +219,13 @@ class _Evidence:
         denied: dict[int, tuple[_Said, str]] = {}
         meetings = sorted(self.meetings[pair], reverse=True)
         best = meetings[0][0] if meetings else 0.0
-        for score, first, second in meetings:
-            number = self.reading.unit.sentence_of[first]
+        verbs = [self._denial(first, second) for _, first, second in meetings]
+        sentences = [self.reading.unit.sentence_of[first] for _, first, _ in meetings]
+        spoken = {number for number, verb in zip(sentences, verbs, strict=True) if verb is None}
+        for (score, first, second), number, verb in zip(meetings, sentences, verbs, strict=True):
             here = self._said(number, first, second)
-            verb = self._denial(first, second)
+            if verb == _SILENT or (verb == "" and number in spoken):
+                continue
             if verb is not None:
                 denied.setdefault(number, (here, verb))
             elif not said or (score > 0 and score > best / 2 and len(said) < _MOST_EVIDENCE):
@@ -247,12 +253,18 @@ class _Evidence:
         return (self.reading.range_of(number),), max((told, *contexts), key=_SURENESS.index)
 
     def _denial(self, first: int, second: int) -> str | None:
-        """The verb that a sentence denies of two mentions; empty where one of them is itself denied; None where nothing is."""
+        """The verb that a sentence denies of two mentions; empty where a disease of them is itself denied; None where nothing is.
+
+        A chemical or gene that is not there says nothing: who was treated without it.
+        """
         unit = self.reading.unit
         stated = self.reading.denied.get(_place(unit.item_of[first], unit.item_of[second]))
         if stated is not None:
             return stated.kind
-        return "" if unit.mentions[first].context.negated or unit.mentions[second].context.negated else None
+        absent = [unit.mentions[at].type for at in (first, second) if unit.mentions[at].context.negated]
+        if not absent:
+            return None
+        return "" if _ILLNESSES.intersection(absent) else _SILENT
 
     def _apart(self, pair: int) -> _Said:
         """The two nearest sentences, where none names both."""
