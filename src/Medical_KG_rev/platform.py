@@ -424,7 +424,14 @@ class Platform:
     @property
     def graph(self) -> TenantGraph:
         """The knowledge graph, read only."""
-        return TenantGraph(self.parts.graph, self.tenant)
+        return TenantGraph(self.parts.graph, self.tenant, self._called)
+
+    def _called(self, name: str) -> list[str]:
+        """The ids of what the lexicon knows by a name."""
+        from Medical_KG_rev.search_entities import lexicon_of
+
+        lexicon = lexicon_of(self.parts)
+        return list(dict.fromkeys(found.concept for found in lexicon.lookup(name))) if lexicon is not None else []
 
     # --- taking out --------------------------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ def entity_scope(parts: PlatformParts, tenant_id: str, entity: str) -> EntitySco
     Raises:
         UsageError: it is unknown, several share the name, or more than MAX_DOCUMENTS documents name it.
     """
-    lexicon = _lexicon(parts)
+    lexicon = lexicon_of(parts)
     found = _find(lexicon, parts.graph, tenant_id, entity)
     narrower = lexicon.narrower(found.id) if lexicon is not None else frozenset()
     ids = frozenset({found.id, *narrower})
@@ -83,7 +83,7 @@ def naming(result: SearchResult, ids: frozenset[str], offset: int, k: int) -> Se
     return msgspec.structs.replace(result, hits=tuple(msgspec.structs.replace(hit, rank=rank) for rank, hit in page))
 
 
-def _lexicon(parts: PlatformParts) -> Lexicon | None:
+def lexicon_of(parts: PlatformParts) -> Lexicon | None:
     """Without a lexicon, a graph of what records state still has its ids and names."""
     try:
         return parts.lexicon

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,28 +17,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TenantGraph:
-    """One tenant's knowledge graph, read only."""
+    """One tenant's knowledge graph, read only. ``called`` are the ids that a vocabulary has for a name."""
 
     store: GraphStore
     tenant: str
+    called: Callable[[str], Sequence[str]] = lambda _name: ()
 
     def show(self, entity: str, *, limit: int = 25) -> EntityLookup:
-        """What the graph knows of an entity, by id or name; of several that share the name, as :meth:`find`."""
-        from Medical_KG_rev.graph.naming import meant
+        """What the graph knows of an entity, by id or name as :meth:`find`."""
+        from Medical_KG_rev.graph import EntityLookup
 
-        found = self.store.show(self.tenant, entity, limit)
-        if len(found.candidates) < limit and len(only := meant(found.candidates)) == 1:
-            return msgspec.structs.replace(self.store.show(self.tenant, only[0].id, limit), query=entity)
-        return found
+        match self.find(entity):
+            case ():
+                return EntityLookup(query=entity)
+            case (only,):
+                return msgspec.structs.replace(self.store.show(self.tenant, only.id, limit), query=entity)
+            case several:
+                return EntityLookup(query=entity, candidates=several)
 
     def find(self, text: str, *, limit: int = 25) -> tuple[EntityRef, ...]:
-        """Entities by id, in any case; where no id is that, by name or alias.
+        """Entities by id, in any case; where no id is that, by name or alias, or by what a vocabulary calls them.
 
         Of several that share a name, only the one that a vocabulary knows, where there is one alone.
         """
         from Medical_KG_rev.graph.naming import meant
 
         found = self.store.find(self.tenant, text, limit)
+        if not found:
+            found = tuple(each for curie in self.called(text) for each in self.store.find(self.tenant, curie, limit))
         return meant(found) if len(found) < limit else found
 
     def neighbours(self, entity_id: str, *, hops: int = 1, limit: int = 100) -> tuple[Neighbour, ...]:

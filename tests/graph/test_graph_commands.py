@@ -17,6 +17,7 @@ from Medical_KG_rev.errors import RecordNotFoundError, UsageError
 from Medical_KG_rev.graph import LadybugGraphStore
 from Medical_KG_rev.graph.exports import export_records
 from Medical_KG_rev.models import Claim, Entity, EntityType, Evidence
+from Medical_KG_rev.tenant_graph import TenantGraph
 
 pytestmark = pytest.mark.component
 
@@ -136,6 +137,18 @@ def test_a_name_means_what_a_vocabulary_knows(graph: Callable[..., Result], data
     with Platform.open(data_dir=data_dir) as platform:
         assert [found.id for found in platform.graph.find("Metformin")] == [DRUG.id]
         assert platform.graph.show("METFORMIN").query == "METFORMIN"
+
+
+def test_a_name_that_only_a_vocabulary_has_is_found(data_dir: Path) -> None:
+    with Platform.open(data_dir=data_dir) as platform:
+        called = {"dimethylbiguanide": [DRUG.id, "MESH:D999999"]}
+        graph = TenantGraph(platform.parts.graph, "default", lambda name: called.get(name, ()))
+        assert [found.id for found in graph.find("dimethylbiguanide")] == [DRUG.id]
+        shown = graph.show("dimethylbiguanide", limit=1)
+        assert shown.entity is not None
+        assert (shown.query, shown.entity.id) == ("dimethylbiguanide", DRUG.id)
+        assert [found.id for found in graph.show("twin", limit=1).candidates] == [KIDNEY.id, GENE.id]
+        assert graph.find("nothing") == ()
 
 
 def test_what_is_unknown_or_out_of_reach_is_said(graph: Callable[..., Result]) -> None:
