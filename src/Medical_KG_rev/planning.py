@@ -11,17 +11,19 @@ from Medical_KG_rev.errors import UsageError
 from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.orchestration.ledger import Ledger
 from Medical_KG_rev.orchestration.lookahead import find_unchanged
+from Medical_KG_rev.orchestration.pipeline import Pipeline
 from Medical_KG_rev.orchestration.products import payload_digest
 from Medical_KG_rev.parts import PlatformParts
 
 ESTIMATED_FROM = 1000
 """An estimate rests on about this many of the latest documents."""
+_EXTRACT = "extract"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """``to_fetch`` and ``bytes`` are known where the listing says so. ``total`` is what the source itself counts.
 
-    ``estimated_seconds`` is None where this ledger has measured too little to say.
+    ``estimated_seconds``, and ``extract_seconds`` as a part of it, are None where this ledger has measured too little to say.
     """
 
     source: str
@@ -36,7 +38,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     to_run: int
     bytes: int
     estimated_seconds: float | None
+    extract_seconds: float | None
     estimate_basis: str
+    tagger: str | None
+    """What finds names in texts, beside the lexicon; None where texts are not read."""
     model: str
     """The dense model."""
     sparse_model: str | None
@@ -86,7 +91,9 @@ def make_plan(parts: PlatformParts, request: AdapterRequest, pipeline_name: str)
         to_run=to_run,
         bytes=size_bytes,
         estimated_seconds=seconds,
+        extract_seconds=_estimate_extract(parts.ledger, request.tenant_id, pipeline, to_run),
         estimate_basis=basis,
+        tagger=_tagger(parts, pipeline),
         model=parts.settings.embedding.model,
         sparse_model=None if parts.settings.sparse_model == "none" else parts.settings.sparse_model,
         model_cost=0.0,
@@ -123,3 +130,15 @@ def _estimate(ledger: Ledger, tenant_id: str, pipeline: str, stages: tuple[str, 
     if per_document is None:
         return None, "no document has been through this pipeline here yet"
     return round(per_document * documents, 1), f"the last {count} documents that went through {', '.join(stages)} here"
+
+
+def _estimate_extract(ledger: Ledger, tenant_id: str, pipeline: Pipeline, documents: int) -> float | None:
+    if documents <= 0 or _EXTRACT not in pipeline.order:
+        return 0.0
+    per_document = ledger.seconds_in_stage(tenant_id, pipeline.name, _EXTRACT, ESTIMATED_FROM)
+    return None if per_document is None else round(per_document * documents, 1)
+
+
+def _tagger(parts: PlatformParts, pipeline: Pipeline) -> str | None:
+    settings = parts.settings.extraction
+    return settings.tagger if settings.text and _EXTRACT in pipeline.order else None

@@ -79,7 +79,12 @@ def test_an_ingest_makes_a_graph_and_hits_that_name_things(reading: Medkg, tmp_p
     (tmp_path / "records.jsonl").write_text(
         "".join(json.dumps({"_id": name, "title": "", "text": text}) + "\n" for name, text in TEXTS.items() if text)
     )
+    before = reading("plan", "local", tmp_path / "records.jsonl", "--json").expect(0).json
+    assert (before["tagger"], before["extract_seconds"]) == ("fast", None), "nothing was measured yet"
     reading("ingest", "local", tmp_path / "records.jsonl").expect(0)
+    (tmp_path / "more.txt").write_text("Metformin lowers glucose.")
+    after = reading("plan", "local", tmp_path / "more.txt", "--json").expect(0).json
+    assert 0 <= after["extract_seconds"] <= after["estimated_seconds"]
     hits = reading("search", "severe skin reaction", "--entity", "mesh:d002220", "--json").expect(0).json["hits"]
     assert [hit["doc_id"] for hit in hits] == ["local:b"]
     assert {"MESH:D002220", "MESH:D013262"} <= {entity["id"] for entity in hits[0]["entities"]}

@@ -306,3 +306,26 @@ def test_the_graph_is_told_which_extractor_made_its_claims(make_world: Callable)
     world.stages.own |= {"kg": graph, "extract": extractor}
     world.ingest(TEN[:1])
     assert told == ["toy-extractor-2"]
+
+
+def test_what_a_stage_took_is_the_mean_of_its_latest_calls(make_world: Callable) -> None:
+    world = make_world()
+    assert world.ledger.seconds_in_stage("default", "auto", "extract", 1000) is None, "nothing was measured yet"
+    world.ingest(TEN)
+    jobs = world.ledger.list_jobs("default", limit=1000)
+    taken = sorted(
+        (attempt.started_at, attempt.finished_at - attempt.started_at)
+        for job in jobs
+        for attempt in world.ledger.attempts(job.job_id)
+        if attempt.stage == "extract" and attempt.status == "completed"
+    )
+    assert len(taken) == 10
+    mean = sum(seconds for _, seconds in taken) / 10
+    assert world.ledger.seconds_in_stage("default", "auto", "extract", 1000) == pytest.approx(mean)
+    world.ingest(TEN)
+    assert world.ledger.seconds_in_stage("default", "auto", "extract", 1000) == pytest.approx(mean), (
+        "what was skipped took no time"
+    )
+    assert world.ledger.seconds_in_stage("default", "auto", "extract", 1) == pytest.approx(taken[-1][1])
+    assert world.ledger.seconds_in_stage("default", "other", "extract", 1000) is None
+    assert world.ledger.seconds_in_stage("another", "auto", "extract", 1000) is None

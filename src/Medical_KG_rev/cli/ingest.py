@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from Medical_KG_rev.cli.context import F, Output, shared_options
 from Medical_KG_rev.cli.progress import follow
+
+if TYPE_CHECKING:
+    from Medical_KG_rev.planning import Plan
 
 FAILURES_SHOWN = 20
 PRIORITIES = ("low", "normal", "high")
@@ -117,6 +120,7 @@ def _plan(output: Output, source: str, asked: dict[str, Any], pipeline: str | No
         ("pipeline", f"{planned.pipeline} {planned.pipeline_version}: {' → '.join(planned.stages)}"),
         ("models", f"{', '.join(filter(None, (planned.model, planned.sparse_model)))} (cost {planned.model_cost:g})"),
         ("time", f"about {seconds:,.0f} s" if seconds is not None else "not known"),
+        ("of it extract", _told_extract(planned)),
         ("estimated from", planned.estimate_basis),
     ]
     for name, value in lines:
@@ -124,6 +128,11 @@ def _plan(output: Output, source: str, asked: dict[str, Any], pipeline: str | No
     for fault in planned.invalid[:FAILURES_SHOWN]:
         output.say(f"  {fault['source_id']}: {fault['message']}")
     return 0
+
+
+def _told_extract(planned: Plan) -> str:
+    seconds = f"about {planned.extract_seconds:,.0f} s" if planned.extract_seconds is not None else "not known"
+    return f"{seconds} ({f'texts are read, tagger {planned.tagger}' if planned.tagger else 'texts are not read'})"
 
 
 def _summarise(output: Output, result: dict[str, Any]) -> None:

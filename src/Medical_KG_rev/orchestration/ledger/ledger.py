@@ -358,6 +358,19 @@ class Ledger:
                 break
         return (seconds / counted if counted else None), counted
 
+    def seconds_in_stage(self, tenant_id: str, pipeline_name: str, stage: str, limit: int) -> float | None:
+        """Mean wall time of the latest calls of a stage that takes one document at a time; None where there was none."""
+        latest = (
+            select((stage_attempts.c.finished_at - stage_attempts.c.started_at).label("seconds"))
+            .join(jobs, jobs.c.job_id == stage_attempts.c.job_id)
+            .where(jobs.c.tenant_id == tenant_id, jobs.c.pipeline_name == pipeline_name)
+            .where(stage_attempts.c.stage == stage, stage_attempts.c.status == "completed")
+            .order_by(stage_attempts.c.attempt_id.desc())
+            .limit(limit)
+        ).subquery()
+        mean: float | None = self.database.read(lambda connection: connection.scalar(select(func.avg(latest.c.seconds))))
+        return mean
+
     # --- artifacts ---------------------------------------------------------------------------------------------------
 
     def find_artifacts(self, tenant_id: str, keys: Iterable[str]) -> dict[str, ArtifactRow]:
