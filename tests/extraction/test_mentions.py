@@ -424,6 +424,8 @@ def test_only_what_was_read_is_found(lexicon: Lexicon, text: str) -> None:
         "VTE (",
         "venous thromboembolism (VTE) ",
         "breast and ",
+        "(",
+        "(metformin (",
         "V600E mutation ",
         "x@",
         "10.1234/",
