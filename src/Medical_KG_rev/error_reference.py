@@ -92,8 +92,8 @@ ERROR_FACTS: dict[type[e.MedicalKGError], ErrorFacts] = {
         "a store's file cannot be read", "move the file named away and ingest again, or `medkg restore`"
     ),
     e.StoreOutOfMemoryError: ErrorFacts(
-        "a store's server has too little memory to write a single document; several are written in halves first",
-        "give the server more memory, then `medkg jobs retry`",
+        "a store has too little memory to write a single document; several are written in halves first",
+        "give its server more memory, or do what the message says, then `medkg jobs retry`",
     ),
     # --- remote
     e.RemoteError: ErrorFacts("a source or endpoint failed", "read the message: it quotes the answer"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from Medical_KG_rev.errors import StoreUnavailableError
+from Medical_KG_rev.errors import StoreOutOfMemoryError
 from Medical_KG_rev.graph import EngineLimits, LadybugGraphStore
 from Medical_KG_rev.graph.session import GraphSession
 from Medical_KG_rev.testing.graph import METFORMIN, TENANT, write
@@ -55,7 +55,7 @@ def test_a_write_that_needed_too_much_memory_does_not_harm_the_next(tmp_path: Pa
     store = LadybugGraphStore(tmp_path)
     write(store, ["x:1"])
     small = LadybugGraphStore(tmp_path, EngineLimits(buffer_bytes=4 * MEBIBYTE, write_buffer_bytes=4 * MEBIBYTE))
-    with pytest.raises(StoreUnavailableError, match="memory") as kept:  # and the error is not forgotten until the end
+    with pytest.raises(StoreOutOfMemoryError, match="memory") as kept:  # and the error is not forgotten until the end
         write(small, [f"y:{n}" for n in range(200)])
     assert store.live_versions(TENANT, ["x:1", "y:0"]) == {"x:1": "1"}
     write(store, ["x:2"])

@@ -18,7 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from Medical_KG_rev.errors import MedicalKGError, StorageFullError, StoreCorruptError, StoreUnavailableError
+from Medical_KG_rev.errors import (
+    MedicalKGError,
+    StorageFullError,
+    StoreCorruptError,
+    StoreOutOfMemoryError,
+    StoreUnavailableError,
+)
 from Medical_KG_rev.graph.readers import GraphReaders
 from Medical_KG_rev.graph.session import MEBIBYTE, EngineLimits, GraphSession, writing
 
@@ -154,7 +160,7 @@ class PublishedGraph:
         if "Cannot write to file" in words or any(os.strerror(code) in words for code in _NO_SPACE):
             return self._full(words.splitlines()[0])
         if words.startswith("Buffer manager exception"):
-            return StoreUnavailableError(
+            return StoreOutOfMemoryError(
                 f"{self.path} needs more memory than the graph engine may use.",
                 remedy="Write fewer documents at once (MK_BATCH__GRAPH_SLICE).",
                 path=str(self.path),
