@@ -102,6 +102,13 @@ def test_o7_default_policy_makes_four_attempts_at_1_2_4_seconds() -> None:
     assert (error.attempts, error.last_code, error.status, error.endpoint) == (4, "remote_unavailable", 503, "/studies")
 
 
+def test_what_would_help_the_last_attempt_is_said_first() -> None:
+    refused = RemoteUnavailableError("connection refused", remedy="Start the server.")
+    with pytest.raises(RetriesExhaustedError) as caught:
+        caller(policy(), Time()).call(Flaky(forever=refused))
+    assert caught.value.remedy == "Start the server. Run the same command again later; work done so far is kept."
+
+
 def test_success_after_failures() -> None:
     time, request = Time(), Flaky(lost(), lost())
     assert caller(policy(), time).call(request) == "answer"

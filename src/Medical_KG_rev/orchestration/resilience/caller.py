@@ -131,9 +131,10 @@ class ResilientCaller:
         except TransientError as error:
             attempts = self._policy.max_attempts
             last = error.message if isinstance(error, MedicalKGError) else str(error)
+            advice = error.remedy if isinstance(error, MedicalKGError) else ""
             raise RetriesExhaustedError(
                 f"{self._name}: {attempts} attempts failed, the last one with: {last}",
-                remedy="Run the same command again later; work done so far is kept.",
+                remedy=f"{advice} Run the same command again later; work done so far is kept.".lstrip(),
                 **{
                     **(error.subject if isinstance(error, MedicalKGError) else {}),
                     "attempts": attempts,
