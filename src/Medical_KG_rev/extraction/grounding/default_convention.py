@@ -20,7 +20,7 @@ _PEOPLE = "NCBITaxon:9606"
 _PEOPLE_BY_NAME = frozenset({"human", "humans", "homo sapiens", "h. sapiens", "h sapiens"})
 _MEASURES = frozenset({"fev", "fev1", "fev-1", "fev 1", "co2"})
 """What trials measure, and a gene's symbol besides."""
-_FILTRATION = re.compile(r"eGFRs?|eGFR[\s-]?[A-Z-]+")
+_FILTRATION = "eGFR"
 """The estimated glomerular filtration rate, which only its first letter tells from the growth factor's receptor."""
 
 _METHODS, _BODY_MEASURES = ("MESH:D004812", "MESH:D012107"), "MESH:D000886"
@@ -45,8 +45,8 @@ class Hierarchy(Protocol):
 def methods_of_research(lexicon: Hierarchy) -> frozenset[str]:
     """How studies are made and counted, which nobody does to a patient: randomisation, confidence intervals, sample size."""
     below = frozenset().union(*(lexicon.narrower(root) for root in _METHODS))
-    kept = lexicon.narrower(_BODY_MEASURES)
-    return frozenset(curie for curie in below - kept if below.union(_METHODS).issuperset(lexicon.broader(curie)))
+    known, kept = below.union(_METHODS), lexicon.narrower(_BODY_MEASURES)
+    return frozenset(curie for curie in below - kept if known.issuperset(lexicon.broader(curie)))
 
 
 def informative(text: AnalysedText, mentions: Sequence[FoundMention], methods: Collection[str]) -> list[FoundMention]:
@@ -88,7 +88,7 @@ def _tells(surface: str, mention: FoundMention, methods: Collection[str], spinal
 def _is_no_gene(surface: str, spinal: bool) -> bool:
     return (
         surface.casefold() in _MEASURES
-        or _FILTRATION.fullmatch(surface) is not None
+        or surface.startswith(_FILTRATION)
         or (is_ordinary(surface) and not surface.isupper())
         or _COUNTED.fullmatch(surface) is not None
         or _PER_UNIT.fullmatch(surface) is not None

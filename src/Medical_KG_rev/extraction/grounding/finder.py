@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Protocol
 
 from Medical_KG_rev.extraction.analysis import AnalysedText
@@ -66,13 +67,16 @@ class MentionFinder:
     def __init__(self, lexicon: Lexicon, tagger: SpanTagger | None) -> None:
         self._lexicon = lexicon
         self._tagger = tagger
-        self._methods = methods_of_research(lexicon)
         self._grounders: dict[str | None, Grounder] = {}
 
     @property
     def fingerprint(self) -> str:
         """Changes with all that decides what is found."""
         return f"mentions-{VERSION}:{self._lexicon.fingerprint}:{self._tagger.fingerprint if self._tagger else 'lexicon'}"
+
+    @cached_property
+    def _methods(self) -> frozenset[str]:
+        return methods_of_research(self._lexicon)
 
     def find(self, text: AnalysedText, convention: str = "") -> list[FoundMention]:
         """Mentions in the order of the text, never overlapping.

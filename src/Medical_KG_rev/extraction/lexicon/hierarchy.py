@@ -34,7 +34,8 @@ class Hierarchy:
     def above(self, concept: int) -> list[int]:
         """The concepts directly above one, in order."""
         children, parents = self._upwards
-        first, last = np.searchsorted(children, (concept, concept + 1))
+        ends = np.array((concept, concept + 1), children.dtype)  # of another type, they would have the whole array converted
+        first, last = np.searchsorted(children, ends)
         found: list[int] = parents[first:last].tolist()
         return found
 
