@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -35,6 +36,7 @@ _INDUCED_KIND: Final = 0
 _MOST_EVIDENCE: Final = 3
 _CLEARLY: Final = 0.5
 """From this probability a chemical causes a disease although a sentence says that it treats it."""
+_ILLNESSES: Final = frozenset((EntityType.DISEASE, EntityType.PHENOTYPE))
 _SURENESS: Final = (Certainty.STATED, Certainty.UNCERTAIN, Certainty.HYPOTHETICAL)
 
 
@@ -46,8 +48,13 @@ class _Draft:
     evidence: dict[tuple[int, int], None] = field(default_factory=dict)
 
 
-_SILENT: Final = "nothing"
-_ILLNESSES: Final = frozenset((EntityType.DISEASE, EntityType.PHENOTYPE))
+class _Absent(Enum):
+    """What of two mentions a sentence says is not there, where it denies no relation of them."""
+
+    ILLNESS = "illness"
+    OTHER = "other"
+    """A chemical or gene: who was treated without it. That says nothing."""
+
 
 _Key = tuple[str, str, str, bool]
 _Place = tuple[int, int]
@@ -103,7 +110,9 @@ class RelationFinder:
         chosen = [pair for pair, probable in chances.items() if probable >= detector.threshold]
         evidence = _Evidence(reading, pairs, detector, np.array(chosen, dtype=np.int64))
         for pair in chosen:
-            if reading.is_part and not evidence.suffices(pair, blaming=True):
+            if reading.is_part:
+                evidence.keep_blaming(pair)
+            if reading.is_part and not evidence.is_told(pair):
                 continue
             if not (chances[pair] < _CLEARLY and reading.treated(pairs, pair)):
                 reading.state(pairs, pair, p.CAUSES, chances[pair], evidence)
@@ -124,8 +133,9 @@ class RelationFinder:
             predicate = PREDICATE_OF[kind][self._model.typer.labels[best]]
             probable = float(chance[pair] * of_types[best])
             caused = reading.caused(pairs, pair) if kind == _INDUCED_KIND else 0.0
-            harms = kind == _INDUCED_KIND and predicate == p.POSITIVELY_CORRELATED
-            if reading.is_part and not evidence.suffices(pair, blaming=harms):
+            if reading.is_part and kind == _INDUCED_KIND and predicate == p.POSITIVELY_CORRELATED:
+                evidence.keep_blaming(pair)
+            if reading.is_part and not evidence.is_told(pair):
                 continue
             if caused == 0 or (predicate == p.TREATS and probable > caused):
                 reading.state(pairs, pair, predicate, probable, evidence)
@@ -182,7 +192,8 @@ class _Reading:
             ranges = dict.fromkeys(place for found, _ in said for place in found)
             self._draft((subject, predicate, target, False), _Draft(score, BY_MODEL, certainty, ranges))
         for (found, certainty), verb in denied:
-            denied_as = denied_predicate(kind, verb) if verb else (p.CAUSES if kind == _INDUCED_KIND else predicate)
+            of_absence = p.CAUSES if kind == _INDUCED_KIND else predicate
+            denied_as = denied_predicate(kind, verb) if verb is not None else of_absence
             if denied_as is None:
                 continue
             subject, target = ends(kind, denied_as, self._id(pairs.first[pair]), self._id(pairs.second[pair]))
@@ -213,36 +224,38 @@ class _Evidence:
             place = int(pairs.meetings.first[meeting]), int(pairs.meetings.second[meeting])
             self.meetings[int(pairs.meetings.pair[meeting])].append((float(scores[meeting]), *place))
 
-    def of(self, pair: int) -> tuple[list[_Said], list[tuple[_Said, str]]]:
-        """Places that say so, the best first, and places that deny it, with the verb where one is denied."""
+    def of(self, pair: int) -> tuple[list[_Said], list[tuple[_Said, str | None]]]:
+        """Places that say so, the best first, and places that deny it: with the denied verb, None where it is the disease."""
         said: dict[int, _Said] = {}
-        denied: dict[int, tuple[_Said, str]] = {}
+        denied: dict[int, tuple[_Said, str | None]] = {}
         meetings = sorted(self.meetings[pair], reverse=True)
         best = meetings[0][0] if meetings else 0.0
-        verbs = [self._denial(first, second) for _, first, second in meetings]
-        sentences = [self.reading.unit.sentence_of[first] for _, first, _ in meetings]
-        spoken = {number for number, verb in zip(sentences, verbs, strict=True) if verb is None}
-        for (score, first, second), number, verb in zip(meetings, sentences, verbs, strict=True):
-            here = self._said(number, first, second)
-            if verb == _SILENT or (verb == "" and number in spoken):
+        denied_at = [self._denial(first, second) for _, first, second in meetings]
+        numbers = [self.reading.unit.sentence_of[first] for _, first, _ in meetings]
+        affirming = {number for number, denial in zip(numbers, denied_at, strict=True) if denial is None}
+        for (score, first, second), number, denial in zip(meetings, numbers, denied_at, strict=True):
+            if denial is _Absent.OTHER or (denial is _Absent.ILLNESS and number in affirming):
                 continue
-            if verb is not None:
-                denied.setdefault(number, (here, verb))
+            here = self._said(number, first, second)
+            if denial is not None:
+                denied.setdefault(number, (here, None if isinstance(denial, _Absent) else denial))
             elif not said or (score > 0 and score > best / 2 and len(said) < _MOST_EVIDENCE):
                 said.setdefault(number, here)
         if not meetings:
             return [self._apart(pair)], []
         return list(said.values()), list(denied.values())
 
-    def suffices(self, pair: int, *, blaming: bool) -> bool:
-        """Whether a sentence names both; ``blaming``: and has a word of cause or harm for them, and only such ones are left."""
-        if blaming:
-            unit, sentences = self.reading.unit, self.reading.sentences
-            self.meetings[pair] = [
-                (score, first, second)
-                for score, first, second in self.meetings[pair]
-                if blames(sentences[unit.sentence_of[first]], unit.item_of[first], unit.item_of[second])
-            ]
+    def keep_blaming(self, pair: int) -> None:
+        """Leaves a pair only the sentences that have a word of cause or harm for it."""
+        unit, sentences = self.reading.unit, self.reading.sentences
+        self.meetings[pair] = [
+            (score, first, second)
+            for score, first, second in self.meetings[pair]
+            if blames(sentences[unit.sentence_of[first]], unit.item_of[first], unit.item_of[second])
+        ]
+
+    def is_told(self, pair: int) -> bool:
+        """Whether a sentence names both."""
         return bool(self.meetings[pair])
 
     def _said(self, number: int, first: int, second: int) -> _Said:
@@ -252,11 +265,8 @@ class _Evidence:
         contexts = [Certainty.STATED if context.expected else context.certainty for context in spoken]
         return (self.reading.range_of(number),), max((told, *contexts), key=_SURENESS.index)
 
-    def _denial(self, first: int, second: int) -> str | None:
-        """The verb that a sentence denies of two mentions; empty where a disease of them is itself denied; None where nothing is.
-
-        A chemical or gene that is not there says nothing: who was treated without it.
-        """
+    def _denial(self, first: int, second: int) -> str | _Absent | None:
+        """The verb that a sentence denies of two mentions, or else what of them is not there; None where nothing is denied."""
         unit = self.reading.unit
         stated = self.reading.denied.get(_place(unit.item_of[first], unit.item_of[second]))
         if stated is not None:
@@ -264,7 +274,7 @@ class _Evidence:
         absent = [unit.mentions[at].type for at in (first, second) if unit.mentions[at].context.negated]
         if not absent:
             return None
-        return "" if _ILLNESSES.intersection(absent) else _SILENT
+        return _Absent.ILLNESS if _ILLNESSES.intersection(absent) else _Absent.OTHER
 
     def _apart(self, pair: int) -> _Said:
         """The two nearest sentences, where none names both."""
