@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from Medical_KG_rev.errors import RecordNotFoundError, UsageError
 from Medical_KG_rev.orchestration.ledger import Job, JobStatus
-from Medical_KG_rev.orchestration.ledger.pdf_queue import PARSE
 from Medical_KG_rev.orchestration.routing import default_pipeline, pdf_pipeline
 from Medical_KG_rev.os_user import os_user
 from Medical_KG_rev.parts import PlatformParts
@@ -24,6 +23,7 @@ from Medical_KG_rev.settings import Settings, settings_from
 from Medical_KG_rev.settings_extraction import TaggerName
 from Medical_KG_rev.tenant_gates import TenantGates
 from Medical_KG_rev.tenant_graph import TenantGraph
+from Medical_KG_rev.tenant_jobs import TenantJobs
 
 if TYPE_CHECKING:
     from Medical_KG_rev.extraction.results import Extraction
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from Medical_KG_rev.planning import Plan
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-ENDED_BADLY = (JobStatus.FAILED, JobStatus.DEAD)
 
 
 class Platform:
@@ -211,7 +209,7 @@ class Platform:
         """One job with its stages, in the shape of ``jobs show --json``."""
         from Medical_KG_rev.jobs_view import whole_job
 
-        return whole_job(self.parts.ledger, self._own_job(job_id))
+        return whole_job(self.parts.ledger, self._jobs.own(job_id))
 
     def current_jobs(self, job_ids: Sequence[str] = (), *, submission: str | None = None) -> list[Job]:
         """These jobs, or those of a submission (``batch_id`` of an ingest's result), as they are now.
@@ -219,12 +217,7 @@ class Platform:
         Raises:
             JobNotFoundError: this tenant has no such job or submission.
         """
-        if submission is None:
-            return [self._own_job(job_id) for job_id in job_ids]
-        found = self.parts.ledger.submission(submission)
-        if found.tenant_id != self.tenant:
-            self.parts.ledger.submission(f"{submission} of tenant {self.tenant}")
-        return self.parts.ledger.jobs_of_submission(submission)
+        return self._jobs.current(job_ids, submission)
 
     def retry(self, job_ids: Sequence[str], *, from_stage: str | None = None) -> Iterator[dict[str, Any]]:
         """Runs failed jobs again, or queued ones that nobody runs, from where they stopped. The last event is ``result``.
@@ -235,13 +228,7 @@ class Platform:
             UsageError: a job is in another state, or its pipeline has no such stage; lists those it has.
         """
         for job_id in job_ids:
-            job = self._own_job(job_id)
-            if from_stage is not None:
-                self._check_retry_from(job, from_stage)
-            elif job.status not in (*ENDED_BADLY, JobStatus.QUEUED):
-                raise UsageError(
-                    f"Job {job_id} is {job.status}; only failed, dead and queued jobs can be retried.", job_id=job_id
-                )
+            self._jobs.check_retry(job_id, from_stage)
         command = {"command": "retry", "job_ids": list(job_ids), "actor": os_user(), "from_stage": from_stage}
         yield from self._work(command)
 
@@ -252,7 +239,7 @@ class Platform:
             JobNotFoundError: this tenant has no such job.
             InvalidTransitionError: it has ended already.
         """
-        self._own_job(job_id)
+        self._jobs.own(job_id)
         return self.parts.ledger.cancel(job_id, actor=os_user(), reason=reason)
 
     @property
@@ -468,29 +455,9 @@ class Platform:
         """Every current pipeline."""
         return [self.parts.topologies.load(name) for name in self.parts.topologies.names()]
 
-    def _own_job(self, job_id: str) -> Job:
-        job = self.parts.ledger.job(job_id)
-        if job.tenant_id != self.tenant:
-            return self.parts.ledger.job(f"{job_id} of tenant {self.tenant}")
-        return job
-
-    def _check_retry_from(self, job: Job, stage: str) -> None:
-        if job.status not in ENDED_BADLY:
-            raise UsageError(
-                f"Job {job.job_id} is {job.status}; only failed and dead jobs go back to the queue, and so to an earlier stage.",
-                remedy="Ingest the record again, or wait until the job has ended.",
-                job_id=job.job_id,
-            )
-        topology = self.parts.topologies.load(job.pipeline_name, job.pipeline_version)
-        names = [each.name for each in topology.stages]
-        if topology.gates and PARSE not in names:
-            names.append(PARSE)  # what a PDF worker does at the gate
-        if stage not in names:
-            raise UsageError(
-                f"Pipeline {job.pipeline_name} of job {job.job_id} has no stage {stage!r}.",
-                remedy=f"Valid: {', '.join(names)}.",
-                valid=names,
-            )
+    @property
+    def _jobs(self) -> TenantJobs:
+        return TenantJobs(self.parts, self.tenant)
 
     def _since(self, source: str, query: str | None, since: str | None) -> str | None:
         from Medical_KG_rev.planning import resolve_since

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from Medical_KG_rev.jobs_view import job_view
 from Medical_KG_rev.orchestration.ledger.records import iso
 from Medical_KG_rev.os_user import os_user
+from Medical_KG_rev.tenant_jobs import TenantJobs
 
 if TYPE_CHECKING:
     from Medical_KG_rev.orchestration.ledger import Job
@@ -35,7 +36,7 @@ class TenantGates:
         Raises:
             JobNotFoundError: this tenant has no such job.
         """
-        job = self._own(job_id)
+        job = TenantJobs(self.parts, self.tenant).own(job_id)
         rule = self.parts.gate_rule(job.pipeline_name, job.pipeline_version, job.gate) if job.gate is not None else None
         return self.parts.ledger.job_gates.explain(job, rule)
 
@@ -46,12 +47,8 @@ class TenantGates:
             JobNotFoundError: this tenant has no such job.
             InvalidTransitionError: it waits at no gate.
         """
-        self._own(job_id)
+        TenantJobs(self.parts, self.tenant).own(job_id)
         return self.parts.gates.open(job_id, actor=os_user(), reason=reason)
-
-    def _own(self, job_id: str) -> Job:
-        job = self.parts.ledger.job(job_id)
-        return job if job.tenant_id == self.tenant else self.parts.ledger.job(f"{job_id} of tenant {self.tenant}")
 
 
 def _view(job: Job, pdf: str | None) -> dict[str, Any]:
