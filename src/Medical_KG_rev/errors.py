@@ -202,7 +202,7 @@ class StoreCorruptError(DagsterResourceUnavailableError, TerminalError):
 
 
 class StoreOutOfMemoryError(DagsterResourceUnavailableError, TerminalError):
-    """Subject: ``store``, ``endpoint``."""
+    """Subject: ``store`` and ``endpoint``, or ``path``."""
 
     code = "store_out_of_memory"
 

@@ -317,6 +317,10 @@ class RerankSettings(BaseModel):
     )
 
 
+def _users_data_folder() -> Path:
+    return user_data_path("medical-kg-rev")
+
+
 class Settings(BaseSettings):
     """The whole configuration of one process."""
 
@@ -325,7 +329,7 @@ class Settings(BaseSettings):
     profile: Literal["embedded", "services"] = "embedded"
     use_dagster: bool | None = Field(default=None, description="`false` asks for another path than Dagster's; there is none yet.")
     enable_openlineage: bool = Field(default=False, description="Emit OpenLineage events.")
-    data_dir: Path = Field(default_factory=lambda: user_data_path("medical-kg-rev"), description="Where everything is kept.")
+    data_dir: Path = Field(default_factory=_users_data_folder, description="Where everything is kept.")
     config_dir: Path | None = Field(default=None, description="Own pipelines and policies instead of the shipped ones.")
     models_dir: Path | None = Field(default=None, description="Where models are kept; `models` in the data folder by default.")
     contact_email: str = Field(default="", description="Sent to sources with polite pools.")
@@ -466,7 +470,7 @@ def _secrets_in(model: BaseModel) -> Iterator[SecretStr]:
 
 def data_folder() -> Path:
     """The data folder by the environment: known although settings lack what `medkg services` is asked for."""
-    return Path(os.environ.get("MK_DATA_DIR") or user_data_path("medical-kg-rev"))
+    return Path(os.environ.get("MK_DATA_DIR") or _users_data_folder())
 
 
 def settings_from(overrides: Mapping[str, Any]) -> Settings:

@@ -17,9 +17,8 @@ QUOTES_PER_ASSERTION = 2
 def print_entity(entity: EntityView) -> None:
     """Name, ids, assertions with their beliefs, claims with their evidence, and where it is mentioned."""
     click.echo(f"{entity.name}  [{entity.type}]  {entity.id}")
-    others = {alias.casefold(): alias for alias in reversed(entity.aliases) if alias.casefold() != entity.name.casefold()}
-    if others:
-        click.echo(f"  also: {', '.join(reversed(others.values()))}")
+    if others := _other_names(entity):
+        click.echo(f"  also: {', '.join(others)}")
     if entity.xrefs:
         click.echo(f"  see: {', '.join(entity.xrefs)}")
     if entity.assertions:
@@ -38,6 +37,14 @@ def print_entity(entity: EntityView) -> None:
         click.echo(f"\nmentioned ({_of(len(entity.mentions), entity.mentions_total)}):")
         for mention in entity.mentions:
             click.echo(f"  {mention.doc_id}:{mention.start}-{mention.end}  {_shortened(mention.text)}")
+
+
+def _other_names(entity: EntityView) -> list[str]:
+    """Its aliases, each spelling of a name once whatever its case."""
+    names = {entity.name.casefold(): entity.name}
+    for alias in entity.aliases:
+        names.setdefault(alias.casefold(), alias)
+    return list(names.values())[1:]
 
 
 def print_assertion(assertion: AssertionRow) -> None:

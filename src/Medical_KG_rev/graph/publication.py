@@ -162,7 +162,7 @@ class PublishedGraph:
         if words.startswith("Buffer manager exception"):
             return StoreOutOfMemoryError(
                 f"{self.path} needs more memory than the graph engine may use.",
-                remedy="Write fewer documents at once (MK_BATCH__GRAPH_SLICE).",
+                remedy="Ask for less; a document that is too large must be split before it is ingested.",
                 path=str(self.path),
             )
         if any(sign in words for sign in _CORRUPTION):

@@ -130,16 +130,11 @@ class ResilientCaller:
             return self._retrying(self._attempt, request)  # type: ignore[no-any-return]
         except TransientError as error:
             attempts = self._policy.max_attempts
-            last = error.message if isinstance(error, MedicalKGError) else str(error)
-            advice = error.remedy if isinstance(error, MedicalKGError) else ""
+            last = error if isinstance(error, MedicalKGError) else MedicalKGError(str(error))
             raise RetriesExhaustedError(
-                f"{self._name}: {attempts} attempts failed, the last one with: {last}",
-                remedy=f"{advice} Run the same command again later; work done so far is kept.".lstrip(),
-                **{
-                    **(error.subject if isinstance(error, MedicalKGError) else {}),
-                    "attempts": attempts,
-                    "last_code": reason_of(error),
-                },
+                f"{self._name}: {attempts} attempts failed, the last one with: {last.message}",
+                remedy=f"{last.remedy} Run the same command again later; work done so far is kept.".lstrip(),
+                **{**last.subject, "attempts": attempts, "last_code": reason_of(error)},
             ) from error
 
     @property
