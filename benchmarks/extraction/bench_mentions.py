@@ -20,11 +20,12 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from measuring import MODELS_DIR, heading, skip, table, targets
+from measuring import heading, skip, table, targets
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from corpora import CORPORA, TYPES, GoldDocument, GoldMention, corpora_are_there, read_corpus
+from tagger_scores import open_lexicon, shipped_tagger
 
 from Medical_KG_rev.extraction.analysis import AnalysedText, analyse
 from Medical_KG_rev.extraction.grounding import Grounder, MentionFinder
@@ -195,7 +196,7 @@ def main() -> None:
     if not corpora_are_there():
         skip("the corpora are not there; point MK_TEST_DATA at the folder of real data")
     lexicon = open_lexicon(options.lexicon)
-    finder = MentionFinder(lexicon, open_tagger(options.tagger, lexicon))
+    finder = MentionFinder(lexicon, None if options.tagger == "none" else shipped_tagger(options.tagger, lexicon))
     find = gold_finder(lexicon) if options.gold else lambda document, text: finder.find(text, document.corpus)
     heading(f"Mentions, {'given' if options.gold else f'tagger {options.tagger}'}, {options.part} parts")
     results = {corpus: score(corpus, options.part, lexicon, find) for corpus in CORPORA}
@@ -236,26 +237,6 @@ def show_errors(results: dict[str, Scores], corpus: str, kind: str) -> None:
         wrong = [shown for of, said, shown in results[corpus].wrong if of == kind and said == sort]
         Random(0).shuffle(wrong)
         print(f"{sort}: {len(wrong)}", *wrong[:50], "", sep="\n")
-
-
-def open_lexicon(path: Path | None) -> Lexicon:
-    if path is not None:
-        return Lexicon.open(path)
-    from Medical_KG_rev.errors import ModelNotInstalledError
-    from Medical_KG_rev.text import ModelStore
-
-    try:
-        return Lexicon.open(ModelStore(MODELS_DIR).path("lexicon", "lexicon"))
-    except ModelNotInstalledError:
-        skip("the lexicon is not installed; run `medkg models fetch lexicon`")
-
-
-def open_tagger(name: str, lexicon: Lexicon):  # type: ignore[no-untyped-def]
-    if name == "none":
-        return None
-    from Medical_KG_rev.extraction.tagging import open_tagger as open_named
-
-    return open_named(name, lexicon)
 
 
 if __name__ == "__main__":

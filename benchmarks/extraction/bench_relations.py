@@ -26,9 +26,10 @@ from measuring import TEST_DATA, heading, skip, table, targets
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bench_mentions import NOTHING, open_lexicon, open_tagger
+from bench_mentions import NOTHING
 from corpora import GoldDocument, corpora_are_there, read_corpus
 from relation_pairs import Key, MeshTree, Score, gold_mentions, gold_relations, pair_set, score
+from tagger_scores import open_lexicon, shipped_tagger
 
 from Medical_KG_rev.extraction import predicates as p
 from Medical_KG_rev.extraction.analysis import analyse
@@ -66,7 +67,7 @@ class Raw:
 
     def __init__(self, lexicon: Lexicon) -> None:
         self.lexicon = lexicon
-        self.mentions = MentionFinder(lexicon, open_tagger("fast", lexicon))
+        self.mentions = MentionFinder(lexicon, shipped_tagger("fast", lexicon))
         self.contexts = ContextFinder()
         self.relations = RelationFinder(lexicon)
 

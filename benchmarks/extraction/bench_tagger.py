@@ -15,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from corpora import CORPORA, TYPES, GoldDocument, corpora_are_there, read_corpus
 from measuring import heading, skip, table, targets
-from tagger_scores import Scores, open_lexicon, open_states, places, scored
+from tagger_scores import Scores, open_lexicon, places, scored, shipped_tagger
 
 from Medical_KG_rev.extraction.analysis import analyse
 from Medical_KG_rev.extraction.lexicon import Lexicon
-from Medical_KG_rev.extraction.tagging import Tagger, open_tagger
+from Medical_KG_rev.extraction.tagging import Tagger
 from Medical_KG_rev.models import EntityType
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "src" / "Medical_KG_rev" / "extraction" / "tagging" / "weights"
@@ -45,7 +45,7 @@ def main() -> None:
         skip("the corpora are not there; point MK_TEST_DATA at the folder of real data")
     lexicon = open_lexicon(options.lexicon)
     name = options.tagger
-    tagger = open_tagger(name, lexicon, open_states() if name == "accurate" else None)
+    tagger = shipped_tagger(name, lexicon)
     results = {
         (corpus, convention): scored(read_corpus(corpus, "dev"), lexicon, tagger, convention)
         for corpus in CORPORA

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from corpora import TYPES, GoldDocument
 from measuring import MODELS_DIR, need_model, skip
@@ -13,7 +14,7 @@ from measuring import MODELS_DIR, need_model, skip
 from Medical_KG_rev.errors import ModelNotInstalledError
 from Medical_KG_rev.extraction.analysis import analyse
 from Medical_KG_rev.extraction.lexicon import Lexicon
-from Medical_KG_rev.extraction.tagging import TaggedSpan, Tagger, TokenStates
+from Medical_KG_rev.extraction.tagging import TaggedSpan, Tagger, TokenStates, open_tagger
 from Medical_KG_rev.models import EntityType
 
 Spans = Iterable[tuple[int, int, EntityType]]
@@ -72,3 +73,8 @@ def open_states() -> TokenStates:
 
     need_model("bge-small")
     return States("bge-small", ModelStore(MODELS_DIR))
+
+
+def shipped_tagger(name: Literal["fast", "accurate"], lexicon: Lexicon) -> Tagger:
+    """The tagger of that name, with the encoder that it needs."""
+    return open_tagger(name, lexicon, open_states() if name == "accurate" else None)
