@@ -202,18 +202,21 @@ def main() -> int:
 
     parts = PlatformParts(settings)
     stop = threading.Event()
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _drain(parts, stop) if command["command"] in RESIDENT else _interrupt)
+    if command["command"] in RESIDENT:
+        answer_interrupts(parts, signal.SIGINT)
+        signal.signal(signal.SIGTERM, _drain(parts, stop))
+    else:
+        answer_interrupts(parts, signal.SIGINT, signal.SIGTERM)
     collect_rarely()
     try:
         tell({"event": "result", "result": execute(parts, command, tell, stop)})
     except ReplaceProcess as request:
         tell({"event": "replace", "command": request.command})
+    except (KeyboardInterrupt, WorkerStoppedError):
+        return INTERRUPTED
     except MedicalKGError as error:
         tell({"event": "error", **error_event(error)})
         return error.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
     finally:
         with suppress(KeyboardInterrupt):  # one that comes now comes too late; its handler has silenced both
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -244,16 +247,27 @@ def _drain(parts: PlatformParts, stop: threading.Event) -> Callable[[int, Any], 
 
     def drain(_signal: int, _frame: Any) -> None:
         stop.set()
-        if "runner" in parts.__dict__:
-            parts.runner.stop()
+        _stop_runner(parts)
 
     return drain
 
 
-def _interrupt(_signal: int, _frame: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def answer_interrupts(parts: PlatformParts, *numbers: signal.Signals) -> None:
+    """The first of these signals ends what runs at once, or, where Python cannot raise (a finaliser), with its stage."""
+
+    def interrupt(_signal: int, _frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _stop_runner(parts)
+        raise KeyboardInterrupt
+
+    for number in numbers:
+        signal.signal(number, interrupt)
+
+
+def _stop_runner(parts: PlatformParts) -> None:
+    if "runner" in parts.__dict__:
+        parts.runner.stop()
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ class WorkerProcess:
         self._process.kill()
 
     def stop(self, *, interrupt: bool) -> None:
-        """Waits for its end. Interrupts are repeated: one that arrives while Dagster writes an event is lost."""
+        """Waits for its end. Interrupts are repeated: one that arrives before the worker listens is lost."""
         for _ in range(GRACE_SECONDS):
             if interrupt and self._process.poll() is None:
                 self._process.send_signal(signal.SIGINT)

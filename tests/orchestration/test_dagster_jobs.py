@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ import msgspec
 import pytest
 from dagster import Definitions, RunRequest, SensorDefinition, build_sensor_context
 
-from Medical_KG_rev.errors import StorageFullError
+from Medical_KG_rev.errors import StorageFullError, WorkerStoppedError
 from Medical_KG_rev.models import AdapterRequest
 from Medical_KG_rev.orchestration.dagster.definitions import build_definitions
 from Medical_KG_rev.orchestration.dagster.gate_sensor import GATE_SENSOR
@@ -27,7 +28,7 @@ from Medical_KG_rev.platform import Platform
 from Medical_KG_rev.settings import EmbeddingSettings, Settings
 from Medical_KG_rev.testing.pdf import article
 from Medical_KG_rev.text import ModelStore
-from Medical_KG_rev.worker import execute, open_session
+from Medical_KG_rev.worker import answer_interrupts, execute, open_session
 
 pytestmark = pytest.mark.component
 
@@ -61,7 +62,12 @@ def run_requested(definitions: Definitions, request: RunRequest, parts: Platform
     return job.execute_in_process(run_config=config, tags=tags, instance=parts.dagster).success
 
 
-def run(parts: PlatformParts, request: AdapterRequest, pipeline: str = "auto") -> dict[str, Any]:
+def run(
+    parts: PlatformParts,
+    request: AdapterRequest,
+    pipeline: str = "auto",
+    tell: Callable[[dict[str, Any]], None] = lambda event: None,
+) -> dict[str, Any]:
     """What the worker process does for a command, in this process."""
     command = {
         "command": "ingest",
@@ -70,7 +76,7 @@ def run(parts: PlatformParts, request: AdapterRequest, pipeline: str = "auto") -
         "idempotency_key": None,
         "wait": True,
     }
-    return execute(parts, command, lambda event: None)
+    return execute(parts, command, tell)
 
 
 def test_o1_auto_has_eight_stages_and_its_graph_is_checked(platform: Platform) -> None:
@@ -290,3 +296,61 @@ def test_o6_a_pdf_goes_through_both_jobs_with_the_sensors(platform: Platform, tm
         )
         == 1
     )
+
+
+@pytest.fixture
+def note(tmp_path: Path) -> AdapterRequest:
+    """One short text of a file."""
+    path = tmp_path / "note.txt"
+    path.write_text("Invented words about an invented drug.")
+    return AdapterRequest(source="local", paths=(str(path),))
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT and SIGTERM have their handlers of before again after the test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupt_ends_a_run_at_once_and_dagster_does_not_answer_it(platform: Platform, note: AdapterRequest) -> None:
+    answer_interrupts(platform.parts, signal.SIGINT)
+    own, seen = signal.getsignal(signal.SIGINT), []
+
+    def tell(event: dict[str, Any]) -> None:
+        if event["event"] == "stage":
+            seen.append(signal.getsignal(signal.SIGINT))
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(platform.parts, note, tell=tell)
+    assert seen == [own]
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    assert platform.parts.ledger.count_jobs() == {"queued": 1}
+
+
+class _Interrupted:
+    """Is interrupted where Python cannot raise."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_cannot_raise_ends_the_run_with_its_stage(platform: Platform, note: AdapterRequest) -> None:
+    answer_interrupts(platform.parts, signal.SIGINT)
+    stages = []
+
+    def tell(event: dict[str, Any]) -> None:
+        if event["event"] == "stage":
+            stages.append(event["stage"])
+            _Interrupted()
+
+    with pytest.raises(WorkerStoppedError):
+        run(platform.parts, note, tell=tell)
+    assert set(stages) == {"ingest"}
+    assert platform.parts.ledger.count_jobs() == {"queued": 1}

@@ -107,8 +107,8 @@ class SqliteDatabase:
     @contextmanager
     def transaction(self, *, reading: bool = False) -> Iterator[None]:
         with self._guarded():
-            self._db.execute("BEGIN DEFERRED" if reading else "BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN DEFERRED" if reading else "BEGIN IMMEDIATE")
                 yield
                 self._db.execute("COMMIT")
             except BaseException:

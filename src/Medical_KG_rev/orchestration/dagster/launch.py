@@ -34,23 +34,24 @@ def given_back(batch: Batch, parts: Parts) -> Iterator[None]:
 
 
 @contextmanager
-def own_sigterm() -> Iterator[None]:
-    """Leaves SIGTERM to a process that has given it a meaning of its own.
+def own_signals() -> Iterator[None]:
+    """Leaves SIGINT and SIGTERM to a process that answers them itself.
 
-    While it runs, Dagster lets SIGTERM do what SIGINT does: raise in the middle of whatever the main thread is at, such as the
-    transaction that records a stage. A worker wants its stage to end.
+    While it runs, Dagster answers them: it raises as often as they come, in the middle of whatever the main thread is at, such as
+    the transaction that records a stage; it forgets those that come while it writes; and one that comes while it changes the
+    handlers leaves the wrong one behind, so that the process no longer ends.
     """
-    mapping = interrupts.setup_interrupt_handlers
-    if signal.getsignal(signal.SIGTERM) is not signal.getsignal(signal.SIGINT):
-        interrupts.setup_interrupt_handlers = _nothing
+    change = interrupts._replace_interrupt_signal  # noqa: SLF001 - Dagster has no way to ask for this
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        interrupts._replace_interrupt_signal = _nothing  # noqa: SLF001
     try:
         yield
     finally:
-        interrupts.setup_interrupt_handlers = mapping
+        interrupts._replace_interrupt_signal = change  # noqa: SLF001
 
 
-def _nothing() -> None:
-    """In the place of what maps SIGTERM to SIGINT."""
+def _nothing(new_signal_handler: Any) -> None:
+    """In the place of what gives SIGINT and SIGTERM a handler of Dagster's."""
 
 
 def run_batch(job: LaunchedJob, batch: Batch, parts: Parts, instance: DagsterInstance) -> str:
@@ -65,7 +66,7 @@ def run_batch(job: LaunchedJob, batch: Batch, parts: Parts, instance: DagsterIns
     try:
         with given_back(batch, parts):
             parts.runner.open(batch.batch_id, run_id)  # from here on the runner gives it back, whatever happens to Dagster
-        with named_faults(), own_sigterm():
+        with named_faults(), own_signals():
             if batch.attempt > 1:
                 close_earlier_runs(instance, batch)
             _require_success(_execute(job, batch, parts, instance, run_id), batch)

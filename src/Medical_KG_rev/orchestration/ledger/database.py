@@ -17,6 +17,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_expone
 
 from Medical_KG_rev.errors import ConfigurationError, FormatVersionError, LedgerUnavailableError, PartUnavailableError
 from Medical_KG_rev.orchestration.ledger.faults import as_ledger_error, is_passing
+from Medical_KG_rev.orchestration.ledger.interrupts import outlive_interrupts
 from Medical_KG_rev.orchestration.ledger.marks import CommitMarks
 
 HEAD = "0004"
@@ -251,6 +252,7 @@ def _sqlite(path: Path) -> Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
 
+    outlive_interrupts(engine)
     return engine
 
 
