@@ -22,7 +22,7 @@ from Medical_KG_rev.models import EntityType
 
 __all__ = ["MentionFinder", "SpanTagger"]
 
-VERSION = "4"
+VERSION = "5"
 
 _VOCABULARIES = {"bc5cdr": "MESH", "ncbi": "MESH", "biored": "MESH"}
 """What the ids of diseases and chemicals are, by convention; the others take the lexicon's first choice."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +11,9 @@ from Medical_KG_rev.errors import UsageError
 from Medical_KG_rev.extraction.analysis import AnalysedText
 from Medical_KG_rev.extraction.lexicon import LexiconMatch
 from Medical_KG_rev.extraction.tagging.decoding import FORBIDDEN, Layout, Scheme, best_labels, label_probabilities, spelled
+from Medical_KG_rev.extraction.tagging.definitions import as_defined
 from Medical_KG_rev.extraction.tagging.emissions import Emissions, Frame
+from Medical_KG_rev.extraction.tagging.spans import TaggedSpan
 from Medical_KG_rev.extraction.tagging.states import TokenStates
 from Medical_KG_rev.extraction.tagging.symbols import ShortForms, Streams, first_streams, second_streams, short_forms
 from Medical_KG_rev.extraction.tagging.weights import TaggerWeights
@@ -24,16 +26,6 @@ _SENTENCE_TOKENS = 300
 
 _STRETCH_TOKENS = 1_500
 """So much is read at once, to whole sentences: it bounds memory, and what a name elsewhere in the text can tell."""
-
-
-@dataclass(frozen=True, slots=True)
-class TaggedSpan:
-    """``text[start:end]`` names something of ``type``. ``score``: probability of its least sure token."""
-
-    start: int
-    end: int
-    type: EntityType
-    score: float
 
 
 class SequenceTagger:
@@ -69,11 +61,12 @@ class SequenceTagger:
         """
         emissions = self._emissions_of(convention)
         forms = short_forms(text, matches)
-        return [
+        spans = [
             span
             for stretch, found in _stretches(text, matches)
             for span in self._spans(stretch, self._streams(stretch, found, forms), emissions)
         ]
+        return as_defined(text, matches, spans)
 
     def _streams(self, text: AnalysedText, matches: Sequence[LexiconMatch], forms: ShortForms) -> Streams:
         streams = first_streams(text, matches, forms)
