@@ -223,7 +223,8 @@ def test_thousands_of_mentions_take_time_in_proportion(finder: RelationFinder) -
         return time.process_time() - started
 
     seconds(200)
-    assert seconds(4_000) < 60 * max(seconds(400), 0.005)
+    small, large = (min(seconds(times) for _ in range(3)) for times in (400, 4_000))
+    assert large < 60 * max(small, 0.005)
 
 
 def test_predicates_are_biolink_or_our_own() -> None:
