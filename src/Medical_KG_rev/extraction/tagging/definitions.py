@@ -27,26 +27,30 @@ def as_defined(text: AnalysedText, matches: Sequence[LexiconMatch], spans: Seque
 
     ``matches`` and ``spans`` are those of the whole text, in its order; spans do not overlap.
     """
-    if not text.abbreviations:
-        return list(spans)
-    tagged, known = [span.start for span in spans], [match.first for match in matches]
-    meant: dict[str, set[EntityType]] = defaultdict(set)
-    for abbreviation in text.abbreviations:
-        types: set[EntityType] = set()
-        if not _is_of_a_gene(text.text[abbreviation.long_start : abbreviation.long_end]):
-            start, end = abbreviation.long_start, abbreviation.long_end
-            for span in spans[max(bisect_right(tagged, start) - 1, 0) : bisect_left(tagged, end)]:
-                if span.end > start:
-                    types.add(span.type)
-            first, last = bisect_left(text.starts, start), bisect_left(text.starts, end)
-            for match in matches[bisect_left(known, first) : bisect_left(known, last)]:
-                if match.last <= last:
-                    types.update(match.types)
-        for spelling in (abbreviation.short, *variants(abbreviation.short)):
-            meant[spelling] |= types
+    meanings = _meanings(text, matches, spans)
     return [
-        span for span in spans if span.type not in _HELD or span.type in meant.get(text.text[span.start : span.end], {span.type})
+        span
+        for span in spans
+        if span.type not in _HELD or span.type in meanings.get(text.text[span.start : span.end], {span.type})
     ]
+
+
+def _meanings(text: AnalysedText, matches: Sequence[LexiconMatch], spans: Sequence[TaggedSpan]) -> dict[str, set[EntityType]]:
+    """What the long forms of each short form name, by the short form's spellings."""
+    tagged, known = [span.start for span in spans], [match.first for match in matches]
+    meanings: dict[str, set[EntityType]] = defaultdict(set)
+    for abbreviation in text.abbreviations:
+        start, end = abbreviation.long_start, abbreviation.long_end
+        types: set[EntityType] = set()
+        if not _is_of_a_gene(text.text[start:end]):
+            first, last = bisect_left(text.starts, start), bisect_left(text.starts, end)
+            reaching = spans[max(bisect_right(tagged, start) - 1, 0) : bisect_left(tagged, end)]
+            within = matches[bisect_left(known, first) : bisect_left(known, last)]
+            types.update(span.type for span in reaching if span.end > start)
+            types.update(kind for match in within if match.last <= last for kind in match.types)
+        for spelling in (abbreviation.short, *variants(abbreviation.short)):
+            meanings[spelling] |= types
+    return meanings
 
 
 def _is_of_a_gene(long_form: str) -> bool:
